@@ -1,0 +1,195 @@
+"""Requests to the API server: bounded in time and rate, with errors of our own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import structlog
+
+from anyio import Lock, current_time, move_on_after
+
+from pcidevices.errors import Throttled, Unauthorized, Unavailable
+from pcidevices.runtime.tokenbucket import TokenBucket
+
+from .credentials import Credentials
+from .narrow import Configuration, RESTClientObject
+from .translate import error_of, translated
+
+
+log = structlog.get_logger()
+
+MERGE_PATCH = "application/merge-patch+json"
+JSON = "application/json"
+
+Query = Sequence[tuple[str, str]]
+
+_CONNECT = 10.0
+_LONGEST_LINE = 32 << 20
+_RELOAD_AT_MOST_EVERY = 5.0
+_CONNECTION = ("host", "ssl_ca_cert", "cert_file", "key_file", "verify_ssl", "tls_server_name", "proxy")
+
+
+class KubeClient:
+    """
+    One connection pool to one API server.
+
+    Every request but a watch takes a token from the bucket, and none lasts longer than *longest*
+    seconds. When the server no longer knows us, the credentials are read again and the request is
+    sent once more: projected tokens, exec plug-ins and client certificates rotate.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        credentials: Credentials,
+        *,
+        bucket: TokenBucket,
+        user_agent: str,
+        longest: float,
+    ) -> None:
+        self._configuration = configuration
+        self._credentials = credentials
+        self._bucket = bucket
+        self._user_agent = user_agent
+        self._timeout = aiohttp.ClientTimeout(total=longest, sock_connect=_CONNECT)
+        self._http = RESTClientObject(configuration)
+        self._reloading = Lock()
+        self._reloaded_at = float("-inf")
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(
+        cls, credentials: Credentials, *, bucket: TokenBucket, user_agent: str, longest: float = 30.0
+    ) -> AsyncIterator[KubeClient]:
+        """
+        A client for the length of the ``async with`` block. Connects with the first request.
+
+        Raises:
+            ConfigError: the credentials cannot be used.
+        """
+        client = cls(await credentials.load(), credentials, bucket=bucket, user_agent=user_agent, longest=longest)
+        try:
+            yield client
+        finally:
+            with move_on_after(1, shield=True):
+                await client._http.close()
+
+    @property
+    def server(self) -> str:
+        """The address of the API server, for a person."""
+        return str(self._configuration.host)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: Mapping[str, Any] | None = None,
+        content_type: str = JSON,
+    ) -> bytes:
+        """
+        Send one request; return the body of its answer.
+
+        Raises:
+            ClusterError: which one says why there is no such answer.
+        """
+        await self._bucket.take()
+        try:
+            return await self._once(method, path, query=query, body=body, content_type=content_type)
+        except Unauthorized:
+            await self._reload()
+            return await self._once(method, path, query=query, body=body, content_type=content_type)
+        except Throttled as error:
+            self._bucket.pause(error.retry_after)
+            raise
+
+    async def lines(self, path: str, *, query: Query, silence: float) -> AsyncIterator[bytes]:
+        """
+        Yield the whole lines of an answer that goes on until the server ends it.
+
+        A line that is cut off is dropped: it never was sent. A stream that stays silent for
+        *silence* seconds is taken for dead.
+
+        Raises:
+            ClusterError: there is no such stream, or it broke.
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=silence)
+        what = f"WATCH {path}"
+        with translated(what):
+            response = await self._send("GET", path, query=query, timeout=timeout)
+        try:
+            if response.status != 200:  # noqa: PLR2004  HTTP
+                with translated(what):
+                    body = await response.read()
+                if response.status == 401:  # noqa: PLR2004  HTTP
+                    await self._reload()
+                raise error_of(response.status, body, what=what, retry_after=response.headers.get("Retry-After"))
+            part = b""
+            chunks = response.content.iter_any()
+            while True:
+                with translated(what):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    return
+                *whole, part = (part + chunk).split(b"\n")
+                for line in whole:
+                    yield line
+                if len(part) > _LONGEST_LINE:
+                    raise Unavailable(f"{what}: a line of more than {_LONGEST_LINE >> 20} MiB")
+        finally:
+            response.close()
+
+    async def _once(
+        self, method: str, path: str, *, query: Query, body: Mapping[str, Any] | None, content_type: str
+    ) -> bytes:
+        what = f"{method} {path}"
+        with translated(what):
+            response = await self._send(
+                method, path, query=query, timeout=self._timeout, body=body, content_type=content_type
+            )
+            async with response:
+                answer: bytes = await response.read()
+        if not 200 <= response.status < 300:  # noqa: PLR2004  HTTP
+            raise error_of(response.status, answer, what=what, retry_after=response.headers.get("Retry-After"))
+        return answer
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  aiohttp's
+        body: Mapping[str, Any] | None = None,
+        content_type: str = JSON,
+    ) -> aiohttp.ClientResponse:
+        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._user_agent}
+        if token := await self._configuration.get_api_key_with_prefix("BearerToken"):
+            headers["Authorization"] = token
+        response: aiohttp.ClientResponse = await self._http.request(
+            method,
+            f"{self._configuration.host}{path}",
+            query_params=list(query),  # type: ignore[arg-type]  # urlencode takes pairs
+            headers=headers,
+            body=body,
+            _preload_content=False,
+            _request_timeout=timeout,
+        )
+        return response
+
+    async def _reload(self) -> None:
+        """Read the credentials again, once for all who were turned away at the same time."""
+        async with self._reloading:
+            if current_time() - self._reloaded_at < _RELOAD_AT_MOST_EVERY:
+                return
+            fresh = await self._credentials.load()
+            self._reloaded_at = current_time()
+            log.info("credentials.reloaded", server=self.server)
+            if any(getattr(fresh, name) != getattr(self._configuration, name) for name in _CONNECTION):
+                old, self._http = self._http, RESTClientObject(fresh)
+                await old.close()
+            self._configuration = fresh

@@ -1,0 +1,98 @@
+"""From the API server's JSON to values, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+
+from pcidevices.api.v1beta1 import PCIDeviceClaimSpec, PCIDeviceStatus
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.published import Node, Owner, PublishedDevice
+
+
+log = structlog.get_logger()
+
+
+class _Owner(msgspec.Struct, rename="camel"):
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    uid: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] | None = None
+    owner_references: list[_Owner] | None = None
+    deletion_timestamp: str | None = None
+
+
+class _Object(msgspec.Struct):
+    metadata: _Metadata
+    spec: msgspec.Raw = msgspec.Raw(b"{}")
+    status: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def published_device(raw: msgspec.Raw | bytes, node_name: str) -> PublishedDevice | None:
+    """
+    A PCIDevice of this node; None for one whose name is not that of a device of this node.
+
+    A status that does not fit the types counts as empty, so that it is written anew.
+    """
+    whole = msgspec.json.decode(raw, type=_Object)
+    meta = whole.metadata
+    if PciAddress.of_object_name(meta.name, node_name) is None:
+        return None
+    try:
+        status = msgspec.json.decode(whole.status, type=PCIDeviceStatus)
+    except msgspec.ValidationError as error:
+        log.warning("object.misshapen", kind="PCIDevice", name=meta.name, error=str(error))
+        status = PCIDeviceStatus()
+    return PublishedDevice(
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        labels=meta.labels or {},
+        owners=tuple(Owner(o.api_version, o.kind, o.name, o.uid) for o in meta.owner_references or ()),
+        status=status,
+        deleting=meta.deletion_timestamp is not None,
+    )
+
+
+def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
+    """A PCIDeviceClaim for this node; None for another node's, or one older than the schema that makes no sense."""
+    whole = msgspec.json.decode(raw, type=_Object)
+    meta = whole.metadata
+    try:
+        spec = msgspec.json.decode(whole.spec, type=PCIDeviceClaimSpec)
+    except msgspec.ValidationError as error:
+        log.warning("object.misshapen", kind="PCIDeviceClaim", name=meta.name, error=str(error))
+        return None
+    if spec.node_name != node_name:
+        return None
+    return Claim(
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        node_name=spec.node_name,
+        address=PciAddress.parse(spec.address),
+        user_name=spec.user_name,
+        deleting=meta.deletion_timestamp is not None,
+    )
+
+
+def node(raw: msgspec.Raw | bytes) -> Node:
+    """A Node, of which only the identity matters here."""
+    meta = msgspec.json.decode(raw, type=_Object).metadata
+    return Node(meta.name, meta.uid)
+
+
+def owner_references(owners: Sequence[Owner]) -> list[dict[str, Any]]:
+    """Owners as metadata.ownerReferences."""
+    return [{"apiVersion": o.api_version, "kind": o.kind, "name": o.name, "uid": o.uid} for o in owners]

@@ -1,0 +1,204 @@
+"""
+List and watch one kind, as a stream of whole lists.
+
+A state machine, as in kube-rs: `_Empty` → list → `_Watching` → watch → `_Watching`, one turn at a time.
+What a cut stream had not told yet is told by the next, which goes on from the version last seen;
+only when the server no longer has that version (410) is everything listed anew.
+"""
+
+from __future__ import annotations
+
+import random
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+import msgspec
+import structlog
+
+from anyio import current_time, sleep
+
+from pcidevices.errors import ClusterError, Expired, NotFound, Refused, Throttled
+from pcidevices.ports import Listing
+from pcidevices.runtime.backoff import Backoff
+
+from .client import KubeClient, Query
+from .translate import Status, error_of
+
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_PAGE = 500
+_WATCH_SECONDS = (240, 480)
+# Bookmarks come about once a minute (cacher.go, bookmarkFrequency); two missing ones are a dead stream.
+_SILENCE = 130.0
+_SHORT_LIVED = 1.0
+_NO_KIND = "install the definitions: pcidevices crds | kubectl apply -f -"
+
+
+@dataclass(frozen=True, slots=True)
+class _Empty:
+    """Nothing is known; list."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Watching(Generic[T]):
+    """Everything up to *version* is known; watch from there."""
+
+    objects: Mapping[str, T]
+    version: str
+
+    @property
+    def listing(self) -> Listing[T]:
+        return Listing(tuple(self.objects.values()), version_number(self.version))
+
+
+class _Meta(msgspec.Struct, rename="camel", frozen=True):
+    name: str = ""
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _Any(msgspec.Struct):
+    metadata: _Meta = _Meta()
+
+
+class _List(msgspec.Struct):
+    metadata: _Meta
+    items: list[msgspec.Raw] | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+def version_number(version: str) -> int:
+    """A resource version as a number: those of one kind can be compared (KEP-5504)."""
+    return int(version) if version.isdecimal() else 0
+
+
+@dataclass(kw_only=True)
+class Reflector(Generic[T]):
+    """
+    Follows the objects below *path* that *selector* selects.
+
+    *decode* makes a value of an object's JSON, or None of one that does not concern us. Where the API
+    server is too old for *selector* (400), everything is listed and *decode* is left to choose.
+    """
+
+    client: KubeClient
+    path: str
+    selector: tuple[str, str]
+    decode: Callable[[msgspec.Raw], T | None]
+    backoff: Callable[[int], float] = field(default_factory=lambda: Backoff(0.5, 30.0))
+    silence: float = _SILENCE
+
+    async def lists(self) -> AsyncIterator[Listing[T]]:
+        """Yield the whole list, now and after every change; never ends, whatever the server does."""
+        state: _Empty | _Watching[T] = _Empty()
+        failures = 0
+        while True:
+            begun = current_time()
+            try:
+                if isinstance(state, _Empty):
+                    state = await self._list()
+                    failures = 0
+                    yield state.listing
+                async for told in self._watch(state):
+                    if told.objects is not state.objects:
+                        yield told.listing
+                    state, failures = told, 0
+                if current_time() - begun < _SHORT_LIVED:
+                    await sleep(self.backoff(0))
+            except Expired as error:
+                log.info("watch.expired", path=self.path, error=str(error))
+                state = _Empty()
+                await sleep(self.backoff(0))
+            except ClusterError as error:
+                if isinstance(error, Refused) and self._drop_selector():
+                    log.info("selector.refused", path=self.path, error=str(error), consequence="listing everything")
+                    continue
+                delay = self.backoff(failures)
+                failures += 1
+                if isinstance(error, Throttled):
+                    delay = max(delay, error.retry_after)
+                log.warning(
+                    "list.failed" if isinstance(state, _Empty) else "watch.failed",
+                    path=self.path,
+                    reason=error.reason,
+                    error=str(error),
+                    retry_in=round(delay, 1),
+                    **({"hint": _NO_KIND} if isinstance(error, NotFound) else {}),
+                )
+                await sleep(delay)
+
+    async def _list(self) -> _Watching[T]:
+        objects: dict[str, T] = {}
+        token = ""
+        while True:
+            page = [("limit", str(_PAGE)), *([("continue", token)] if token else [])]
+            body = await self.client.request("GET", self.path, query=[*self._selection, *page])
+            whole = msgspec.json.decode(body, type=_List)
+            for raw in whole.items or ():
+                objects = self._with(objects, raw)
+            token = whole.metadata.continue_
+            if not token:
+                return _Watching(objects, whole.metadata.resource_version)
+
+    async def _watch(self, state: _Watching[T]) -> AsyncIterator[_Watching[T]]:
+        # Spread, so that the watches of a thousand nodes do not end together.
+        seconds = random.randint(*_WATCH_SECONDS)  # noqa: S311  no secret
+        query: Query = [
+            *self._selection,
+            ("watch", "true"),
+            ("resourceVersion", state.version),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", str(seconds)),
+        ]
+        async for line in self.client.lines(self.path, query=query, silence=self.silence):
+            if line.strip():
+                state = self._turn(state, msgspec.json.decode(line, type=_Event))
+                yield state
+
+    def _turn(self, state: _Watching[T], event: _Event) -> _Watching[T]:
+        """One event's step from what was known to what is."""
+        if event.type == "ERROR":
+            told = msgspec.json.decode(event.object, type=Status)
+            raise error_of(told.code, bytes(event.object), what=f"WATCH {self.path}")
+        meta = msgspec.json.decode(event.object, type=_Any).metadata
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                return replace(
+                    state,
+                    objects=self._with(dict(state.objects), event.object),
+                    version=meta.resource_version,
+                )
+            case "DELETED":
+                left = {name: value for name, value in state.objects.items() if name != meta.name}
+                return _Watching(left, meta.resource_version)
+            case _:  # BOOKMARK, or something that is not known yet: a version and nothing else
+                return replace(state, version=meta.resource_version or state.version)
+
+    def _with(self, objects: dict[str, T], raw: msgspec.Raw) -> dict[str, T]:
+        name = msgspec.json.decode(raw, type=_Any).metadata.name
+        value = self.decode(raw)
+        if value is None:
+            objects.pop(name, None)
+        else:
+            objects[name] = value
+        return objects
+
+    @property
+    def _selection(self) -> Sequence[tuple[str, str]]:
+        return [self.selector] if self.selector[1] else []
+
+    def _drop_selector(self) -> bool:
+        kind, value = self.selector
+        if kind != "fieldSelector" or not value or value.startswith("metadata."):
+            return False
+        self.selector = (kind, "")
+        return True

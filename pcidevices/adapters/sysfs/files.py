@@ -1,0 +1,67 @@
+"""Reading small files and links below an open folder, as cheaply as Python can."""
+
+from __future__ import annotations
+
+import os
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+_PAGE = 4096
+# Nothing in sysfs minds O_NONBLOCK; a tree that somebody made by hand may hold a FIFO.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+
+
+@contextmanager
+def folder(path: str | os.PathLike[str]) -> Iterator[int]:
+    """
+    Open a folder.
+
+    What is read below the descriptor belongs to one life of a device: once the device is gone,
+    everything below answers ENOENT or ENODEV, also when another device has taken its address.
+    """
+    fd = os.open(path, _FOLDER)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def text(name: str, *, below: int) -> str | None:
+    """The stripped text of an attribute; None when there is none or it cannot be read."""
+    try:
+        fd = os.open(name, _READ, dir_fd=below)
+    except OSError:
+        return None
+    try:
+        return os.read(fd, _PAGE).decode(errors="replace").strip()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def link(name: str, *, below: int) -> str | None:
+    """The last part of what a link points to; None when there is no such link."""
+    try:
+        return os.readlink(name, dir_fd=below).rpartition("/")[2]
+    except OSError:
+        return None
+
+
+def number(name: str, *, below: int) -> int | None:
+    """An attribute that is a number, decimal or with ``0x``; None when there is none or it is no number."""
+    with suppress(ValueError, TypeError):
+        return int(text(name, below=below) or "", 0)
+    return None
+
+
+def listing(path: Path) -> list[str]:
+    """The names in a folder, in order; none when there is no such folder."""
+    try:
+        return sorted(os.listdir(path))  # noqa: PTH208  names are wanted, not paths
+    except OSError:
+        return []

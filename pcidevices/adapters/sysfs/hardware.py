@@ -1,0 +1,101 @@
+"""The PCI functions of this node: a scan now, and another whenever something hints at a change."""
+
+from __future__ import annotations
+
+import random
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import structlog
+
+from anyio import move_on_after, to_thread
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.device import Scan
+from pcidevices.runtime.debounce import Debounce
+from pcidevices.runtime.expendable import Expendable
+from pcidevices.runtime.threads import on_the_loop
+
+from .pciids import PciIds
+from .scan import Seen, scan
+from .slow import serial_of
+
+
+log = structlog.get_logger()
+
+QUIET = 0.08
+"""Seconds without a hint that end a burst."""
+LONGEST_BURST = 1.0
+_SLOW_TIMEOUT = 1.0
+_SLOW_BUDGET = 0.25
+
+
+class _Life(NamedTuple):
+    """One device from plug to unplug, with one driver: its slow attributes are asked for once."""
+
+    address: PciAddress
+    inode: int
+    driver: str | None
+
+
+class SysfsHardware:
+    """
+    Implements the port `Hardware` for the tree below *sysfs*.
+
+    A scan is one call in a worker thread. The slow attributes are read beside it, once in each
+    device's life: a device that does not answer is published without them, and costs nobody else
+    anything. *resync* is the longest time, in seconds, without a look.
+    """
+
+    def __init__(self, sysfs: Path, *, pci_ids: PciIds, hints: Debounce, resync: float) -> None:
+        self._sysfs = sysfs
+        self._pci_ids = pci_ids
+        self._hints = hints
+        self._resync = resync
+        self._serials: dict[tuple[PciAddress, int], str] = {}
+
+    async def scans(self) -> AsyncIterator[Scan]:
+        late = on_the_loop(lambda: self._hints.hint("late attribute"))
+        slow = Expendable(self._serial, timeout=_SLOW_TIMEOUT, on_late=late)
+        while True:
+            seen = await to_thread.run_sync(self.look)
+            lives = [_Life(d.address, seen.lives[d.address], d.driver) for d in seen.scan.devices]
+            slow.ask(lives)
+            await slow.settle(_SLOW_BUDGET)
+            if slow.stuck:
+                log.warning("device.silent", addresses=sorted(str(life.address) for life in slow.stuck))
+            yield self._with_serials(seen, slow.results)
+            # The resync is spread: the nodes of a cluster need not all look at the same moment.
+            pause = _SLOW_TIMEOUT if slow.busy else self._resync * random.uniform(0.9, 1.1)  # noqa: S311  no secret
+            hints: dict[str, int] = {"resync": 1}
+            with move_on_after(pause):
+                hints = await self._hints.wait()
+            log.debug("scan.due", hints=hints)
+
+    def look(self) -> Seen:
+        """One scan with names. Blocking; raises SysfsUnreadable."""
+        return names_added(scan(self._sysfs), self._pci_ids)
+
+    def _serial(self, life: _Life) -> str | None:
+        return serial_of(self._sysfs / f"bus/pci/devices/{life.address}")
+
+    def _with_serials(self, seen: Seen, found: dict[_Life, str | None]) -> Scan:
+        # A serial stays known when the driver that told it has gone.
+        self._serials = {key: serial for key, serial in self._serials.items() if seen.lives.get(key[0]) == key[1]} | {
+            (life.address, life.inode): serial for life, serial in found.items() if serial
+        }
+        devices = tuple(
+            replace(d, serial=serial) if (serial := self._serials.get((d.address, seen.lives[d.address]))) else d
+            for d in seen.scan.devices
+        )
+        return Scan(devices, seen.scan.unreadable)
+
+
+def names_added(seen: Seen, pci_ids: PciIds) -> Seen:
+    """The same with every device's names. Blocking."""
+    names = pci_ids.names(seen.scan.devices)
+    devices = tuple(replace(d, names=names[d.vendor, d.device, d.class_id]) for d in seen.scan.devices)
+    return Seen(Scan(devices, seen.scan.unreadable), seen.lives)

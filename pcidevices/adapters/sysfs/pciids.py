@@ -1,0 +1,108 @@
+"""The PCI ID database: the names of the vendors, devices and classes that this node has, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from pcidevices.domain.device import PciDevice
+from pcidevices.domain.naming import PciNames
+
+
+log = structlog.get_logger()
+
+USUAL_PLACES = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", "/usr/share/pci.ids")
+
+_HEX = frozenset(b"0123456789abcdef")
+_CLASS_PREFIX = b"C "
+
+
+def find(places: Iterable[str] = USUAL_PLACES) -> Path | None:
+    """The system's database, where distributions put it; None when there is none."""
+    return next((path for path in map(Path, places) if path.is_file()), None)
+
+
+class PciIds:
+    """
+    Looks names up in a ``pci.ids`` file (its format: the head of the file itself).
+
+    The file is read again, once, when models turn up that were not asked for before; only their
+    entries stay in memory. A line that is not in the format is skipped and told once.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._names: dict[tuple[str, str, str], PciNames] = {}
+
+    def names(self, devices: Iterable[PciDevice]) -> dict[tuple[str, str, str], PciNames]:
+        """Names for the vendor, device and class id of all *devices*. Blocking."""
+        wanted = {(d.vendor, d.device, d.class_id) for d in devices}
+        if missing := wanted - self._names.keys():
+            self._names |= self._look_up(missing)
+        return self._names
+
+    def _look_up(self, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], PciNames]:
+        entries = _Entries(
+            models={(vendor.encode(), device.encode()) for vendor, device, _ in wanted},
+            classes={(class_id[:2].encode(), class_id[2:].encode()) for _, _, class_id in wanted},
+        )
+        if self._path is None:
+            log.warning("pciids.missing", looked_in=USUAL_PLACES, consequence="ids stand in for names")
+        else:
+            try:
+                with self._path.open("rb") as lines:
+                    entries.read(lines)
+            except OSError as error:
+                log.warning("pciids.unreadable", path=str(self._path), error=error.strerror)
+            if entries.bad_lines:
+                log.warning("pciids.damaged", path=str(self._path), lines=entries.bad_lines, first=entries.first_bad)
+        return {
+            (vendor, device, class_id): PciNames(
+                vendor=entries.found.get((b"", vendor.encode())),
+                device=entries.found.get((vendor.encode(), device.encode())),
+                class_name=entries.found.get((b"C", class_id[:2].encode())),
+                subclass_name=entries.found.get((b"C" + class_id[:2].encode(), class_id[2:].encode())),
+            )
+            for vendor, device, class_id in wanted
+        }
+
+
+class _Entries:
+    """One pass through the file; keeps ``(parent, id) → name`` of what is wanted."""
+
+    def __init__(self, *, models: set[tuple[bytes, bytes]], classes: set[tuple[bytes, bytes]]) -> None:
+        self._wanted = (
+            {(b"", vendor) for vendor, _ in models}
+            | models
+            | {(b"C", code) for code, _ in classes}
+            | {(b"C" + code, sub) for code, sub in classes}
+        )
+        self.found: dict[tuple[bytes, bytes], str] = {}
+        self.bad_lines = 0
+        self.first_bad = 0
+
+    def read(self, lines: Iterable[bytes]) -> None:
+        parent = b""
+        for position, line in enumerate(lines, 1):
+            if line.startswith((b"\t\t", b"#")) or not line.strip():
+                continue
+            nested = line.startswith(b"\t")
+            is_class = line.startswith(_CLASS_PREFIX)
+            entry = line[1:] if nested else line[2:] if is_class else line
+            width = 2 if is_class or (nested and parent.startswith(b"C")) else 4
+            code, gap, name = entry[:width], entry[width : width + 2], entry[width + 2 :].rstrip(b"\r\n")
+            if gap != b"  " or not name or not _HEX.issuperset(code) or (nested and not parent):
+                self._skip(position)
+                parent = parent if nested else b""
+                continue
+            group = parent if nested else b"C" if is_class else b""
+            if not nested:
+                parent = b"C" + code if is_class else code
+            if (group, code) in self._wanted:
+                self.found.setdefault((group, code), name.decode(errors="replace"))
+
+    def _skip(self, position: int) -> None:
+        self.bad_lines += 1
+        self.first_bad = self.first_bad or position

@@ -1,0 +1,142 @@
+"""
+Reading every PCI function of the node. Blocking: one call, in a worker thread.
+
+Only attributes that the kernel answers from memory are read here (Documentation/ABI/testing/
+sysfs-bus-pci; none of them takes the device's lock). What can block is read in `slow`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.device import (
+    PciDevice,
+    PhysicalFunction,
+    Scan,
+    SriovRole,
+    Unreadable,
+    VirtualFunction,
+)
+from pcidevices.errors import DeviceUnreadable, SysfsUnreadable
+
+from .below import Below
+from .files import folder, link, number, text
+
+
+_ID = re.compile(r"0x([0-9a-f]{4})")
+_CLASS = re.compile(r"0x([0-9a-f]{6})")
+_BYTE = re.compile(r"0x([0-9a-f]{2})")
+_BRIDGE, _DISPLAY = "06", "03"
+
+
+class Seen(NamedTuple):
+    """A scan, and for each address a number that another device at the same address does not have."""
+
+    scan: Scan
+    lives: dict[PciAddress, int]
+
+
+def scan(sysfs: Path) -> Seen:
+    """
+    Read all PCI functions below *sysfs*.
+
+    A function that vanishes while it is read is left out, like any that vanished just before; one
+    that makes no sense is told apart. Neither costs the others anything.
+
+    Raises:
+        SysfsUnreadable: there is no PCI bus below *sysfs*.
+    """
+    bus = sysfs / "bus/pci/devices"
+    try:
+        names = sorted(os.listdir(bus))  # noqa: PTH208  a thousand Path objects cost more than the reads
+    except OSError as error:
+        raise SysfsUnreadable(
+            f"cannot list {bus}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
+        ) from error
+    below = Below.of(sysfs)
+    devices: list[PciDevice] = []
+    unreadable: list[Unreadable] = []
+    groups: defaultdict[str, list[PciAddress]] = defaultdict(list)
+    lives: dict[PciAddress, int] = {}
+    for name in names:
+        try:
+            address = PciAddress.parse(name)
+            with folder(f"{bus}/{name}") as fd:
+                group = link("iommu_group", below=fd)
+                if group is not None:
+                    groups[group].append(address)
+                device = _read(address, fd, group=group, below=below)
+                lives[address] = os.fstat(fd).st_ino
+            devices.append(device)
+        except FileNotFoundError:
+            continue
+        except (DeviceUnreadable, ValueError, OSError) as error:
+            unreadable.append(Unreadable(name, str(error)))
+    members = {group: tuple(sorted(addresses)) for group, addresses in groups.items()}
+    whole = sorted(
+        (replace(d, iommu_group_members=members[d.iommu_group]) if d.iommu_group else d for d in devices),
+        key=lambda d: d.address,
+    )
+    return Seen(Scan(tuple(whole), tuple(unreadable)), lives)
+
+
+def _read(address: PciAddress, fd: int, *, group: str | None, below: Below) -> PciDevice:
+    vendor = _hex("vendor", _ID, fd)
+    device = _hex("device", _ID, fd)
+    class_code = _hex("class", _CLASS, fd)
+    revision = _BYTE.fullmatch(text("revision", below=fd) or "")
+    numa_node = number("numa_node", below=fd)
+    is_bridge = class_code.startswith(_BRIDGE) and text("secondary_bus_number", below=fd) is not None
+    return PciDevice(
+        address=address,
+        vendor=vendor,
+        device=device,
+        class_code=class_code,
+        revision=revision and revision[1],
+        subsystem=_subsystem(fd),
+        driver=link("driver", below=fd),
+        iommu_group=group,
+        numa_node=None if numa_node is None or numa_node < 0 else numa_node,
+        is_bridge=is_bridge or class_code.startswith("0604"),
+        boot_vga=class_code.startswith(_DISPLAY) and text("boot_vga", below=fd) == "1",
+        sriov=_sriov(fd),
+        network_interfaces=below.network_interfaces.get(address, ()),
+        block_devices=below.block_devices.get(address, ()),
+    )
+
+
+def _subsystem(fd: int) -> str | None:
+    ids = [_ID.fullmatch(text(name, below=fd) or "") for name in ("subsystem_vendor", "subsystem_device")]
+    known = [match[1] for match in ids if match]
+    # Bridges and some old devices have none, which reads as zeros.
+    return ":".join(known) if len(known) == len(ids) and set(known) != {"0000"} else None
+
+
+def _hex(name: str, pattern: re.Pattern[str], fd: int) -> str:
+    found = text(name, below=fd)
+    if found is None:
+        os.stat("vendor", dir_fd=fd)  # a device that has just gone says so here
+        raise DeviceUnreadable(f"{name} cannot be read")
+    match = pattern.fullmatch(found.lower())
+    if match is None:
+        raise DeviceUnreadable(f"{name} is {found[:40]!r}, not a number like the kernel's")
+    return match[1]
+
+
+def _sriov(fd: int) -> SriovRole | None:
+    physical = link("physfn", below=fd)
+    if physical is not None:
+        return VirtualFunction(PciAddress.parse(physical))
+    total = number("sriov_totalvfs", below=fd)
+    if not total:
+        return None
+    # sriov_numvfs blocks while the VFs are being taken away; the links do not.
+    virtual = sum(name.startswith("virtfn") for name in os.listdir(fd))
+    return PhysicalFunction(total_vfs=total, num_vfs=virtual)

@@ -1,0 +1,135 @@
+"""
+The kinds of ``devices.harvesterhci.io/v1beta1``, as values.
+
+The first fields of each status and spec are the Go ancestor's, with its meaning; the others are
+optional additions. The custom resource definitions are made from these types (see `crd`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+
+GROUP = "devices.harvesterhci.io"
+VERSION = "v1beta1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+NODE_LABEL = "nodename"
+VENDOR_LABEL = f"{GROUP}/vendor"
+DEVICE_LABEL = f"{GROUP}/device"
+CLASS_LABEL = f"{GROUP}/class"
+SIMULATED_LABEL = f"{GROUP}/simulated"
+
+Address = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9a-fA-F]{4}|[1-9a-fA-F][0-9a-fA-F]{4,7}):[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]$"
+        r"|^[0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]$",
+        description="PCI address, domain:bus:slot.function, such as 0000:04:00.0; without a domain, in domain 0000.",
+    ),
+]
+
+
+class Condition(Struct, frozen=True, rename="camel", kw_only=True):
+    """One aspect of the object's state at this moment."""
+
+    type: Annotated[str, Meta(description="What the condition is about, in CamelCase.")]
+    status: Annotated[Literal["True", "False", "Unknown"], Meta(description="Whether it holds.")]
+    reason: Annotated[str, Meta(description="One word, in CamelCase, that says why.")]
+    message: Annotated[str, Meta(description="The same for a person, with what to look at next.")] = ""
+    last_transition_time: Annotated[
+        str,
+        Meta(description="When the status last changed (RFC 3339).", extra_json_schema={"format": "date-time"}),
+    ] = ""
+    observed_generation: Annotated[int, Meta(description="The metadata.generation that was looked at.")] | None = None
+
+
+class Sriov(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The function's part in SR-IOV."""
+
+    role: Annotated[
+        Literal["PhysicalFunction", "VirtualFunction"],
+        Meta(description="A physical function can have virtual ones; a virtual one belongs to a physical one."),
+    ]
+    total_vfs: Annotated[int, Meta(description="How many virtual functions it can have.")] | None = None
+    num_vfs: Annotated[int, Meta(description="How many virtual functions it has now.")] | None = None
+    physical_function: Annotated[str, Meta(description="Address of the physical function.")] | None = None
+
+
+class PCIDeviceStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """What was last seen of the device; what the kernel does not tell is left out."""
+
+    address: Annotated[str, Meta(description="PCI address, domain:bus:slot.function.")] = ""
+    vendor_id: Annotated[str, Meta(description="PCI vendor id, four hex digits.")] = ""
+    device_id: Annotated[str, Meta(description="PCI device id, four hex digits.")] = ""
+    class_id: Annotated[str, Meta(description="PCI class and subclass, four hex digits.")] = ""
+    iommu_group: (
+        Annotated[
+            str,
+            Meta(description="Number of the IOMMU group, the unit of isolation. It changes with reboot and hot-plug."),
+        ]
+        | None
+    ) = None
+    node_name: Annotated[str, Meta(description="The node that has the device.")] = ""
+    resource_name: Annotated[
+        str,
+        Meta(
+            description="The extended resource that a virtual machine asks for. Chosen when the model is first seen on "
+            "the node, and kept when the PCI ID database changes."
+        ),
+    ] = ""
+    description: Annotated[str, Meta(description="Class, vendor and device by name.")] = ""
+    kernel_driver_in_use: Annotated[str, Meta(description="The driver that has the device now.")] | None = None
+
+    subsystem: Annotated[str, Meta(description="Subsystem ids, vendor:device.")] | None = None
+    revision: Annotated[str, Meta(description="PCI revision, two hex digits.")] | None = None
+    numa_node: Annotated[int, Meta(description="NUMA node that the device is attached to.")] | None = None
+    iommu_group_members: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses of all functions in the IOMMU group, this one among them."),
+    ] = ()
+    sriov: Sriov | None = None
+    bridge: Annotated[bool, Meta(description="The function is a bridge to another bus.")] = False
+    boot_vga: Annotated[bool, Meta(description="The display device that the firmware chose for the console.")] = False
+    serial_number: Annotated[str, Meta(description="Serial number, where the kernel tells one.")] | None = None
+    network_interfaces: Annotated[
+        tuple[str, ...],
+        Meta(description="Network interfaces on the device, in the host's network namespace."),
+    ] = ()
+    block_devices: Annotated[tuple[str, ...], Meta(description="Whole disks on the device.")] = ()
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Meta(
+            description="Present: the device was there at the last look.",
+            extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+
+
+class PCIDeviceClaimSpec(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """Which device is claimed, and by whom. It cannot be changed: delete the claim and make another."""
+
+    address: Address
+    node_name: Annotated[str, Meta(min_length=1, max_length=253, description="The node that has the device.")]
+    user_name: Annotated[str, Meta(max_length=512, description="Who claims it.")] = ""
+    disable_resource_pooling: Annotated[
+        bool, Meta(description="Offer this device under a resource name of its own, not with its equals.")
+    ] = False
+
+
+class PCIDeviceClaimStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """How far the claim has come."""
+
+    kernel_driver_to_unbind: Annotated[
+        str, Meta(description="The original driver, which gets the device back when the claim is deleted.")
+    ] = ""
+    passthrough_enabled: Annotated[bool, Meta(description="The device is on its vfio driver.")] = False
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Meta(
+            description="What holds of the claim now, and why.",
+            extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()

@@ -1,0 +1,6 @@
+"""``python -m pcidevices.cli``."""
+
+from pcidevices.cli import main
+
+
+raise SystemExit(main())

@@ -1,0 +1,20 @@
+"""What a person asked for: a claim, as far as this program reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .address import PciAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A PCIDeviceClaim. Its address is None when the text makes no sense (an object older than the schema)."""
+
+    name: str
+    uid: str
+    resource_version: str
+    node_name: str
+    address: PciAddress | None
+    user_name: str = ""
+    deleting: bool = False

@@ -1,0 +1,196 @@
+"""Decide what must be written so that a device's PCIDevice says what is seen. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from pcidevices.api.v1beta1 import Condition, PCIDeviceStatus, Sriov
+
+from .device import PciDevice, PhysicalFunction, Unreadable, VirtualFunction
+from .naming import description, resource_name
+from .published import Node, Owner, PublishedDevice, labels_of
+
+
+PRESENT = "Present"
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """There is no object for the device."""
+
+    labels: Mapping[str, str]
+    owners: tuple[Owner, ...]
+    status: PCIDeviceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """The object differs; None is what does not."""
+
+    labels: Mapping[str, str] | None
+    owners: tuple[Owner, ...] | None
+    status: PCIDeviceStatus | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The device is gone and nobody claims it."""
+
+
+Decision = Leave | Create | Amend | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the settings say of publishing."""
+
+    simulated: bool = False
+    """The devices are not real: their objects say so, and no real device's object is touched."""
+    bridges: bool = False
+    """PCI-to-PCI bridges get objects too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose devices these are."""
+
+    node_name: str
+    node: Node | None = None
+    """None until the API server has a Node of that name."""
+
+
+def decide(
+    seen: PciDevice | Unreadable | None,
+    published: PublishedDevice | None,
+    *,
+    place: Place,
+    policy: Policy,
+    claimed: bool,
+    kept_name: str | None,
+    now: str,
+) -> Decision:
+    """
+    Compare what is *seen* of a device with what is *published*, and say what must be written.
+
+    *kept_name* is the resource name that the device's model already has on this node, if any; *now*
+    (RFC 3339) becomes the transition time of conditions that change.
+    """
+    if published is not None and (published.deleting or (policy.simulated and not published.is_simulated)):
+        return Leave()  # on its way out; or a real node's, which no simulation may touch
+    match seen:
+        case PciDevice() if seen.is_published(bridges=policy.bridges):
+            status = status_of(seen, place.node_name, kept_name=kept_name)
+            condition = Condition(type=PRESENT, status="True", reason="Seen")
+        case Unreadable():
+            if published is None:
+                return Leave()
+            status = published.status
+            condition = Condition(type=PRESENT, status="Unknown", reason="DeviceUnreadable", message=seen.problem)
+        case _:
+            if published is None:
+                return Leave()
+            if not claimed:
+                return Remove()
+            status = published.status
+            condition = Condition(
+                type=PRESENT,
+                status="False",
+                reason="DeviceNotFound",
+                message=f"{status.address} is not on the node any more, but it is claimed; "
+                "put it back or delete the claim",
+            )
+    status = _with_condition(status, condition, published, now)
+    labels = labels_of(seen, place.node_name, simulated=policy.simulated) if isinstance(seen, PciDevice) else {}
+    if published is None:
+        return Create(labels, _owners((), place), status)
+    owners = _owners(published.owners, place)
+    amended = Amend(
+        labels=labels if labels.items() - published.labels.items() else None,
+        owners=owners if owners != published.owners else None,
+        status=status if status != published.status else None,
+    )
+    return amended if amended != Amend(None, None, None) else Leave()
+
+
+def status_of(device: PciDevice, node_name: str, *, kept_name: str | None = None) -> PCIDeviceStatus:
+    """What is told of a device; its conditions are left to `decide`."""
+    names = device.names
+    return PCIDeviceStatus(
+        address=str(device.address),
+        vendor_id=device.vendor,
+        device_id=device.device,
+        class_id=device.class_id,
+        iommu_group=device.iommu_group,
+        node_name=node_name,
+        resource_name=kept_name or resource_name(names.vendor, names.device, device.device),
+        description=description(names, vendor_id=device.vendor, device_id=device.device, class_id=device.class_id),
+        kernel_driver_in_use=device.driver,
+        subsystem=device.subsystem,
+        revision=device.revision,
+        numa_node=device.numa_node,
+        iommu_group_members=tuple(map(str, device.iommu_group_members)),
+        sriov=_sriov(device),
+        bridge=device.is_bridge,
+        boot_vga=device.boot_vga,
+        serial_number=device.serial,
+        network_interfaces=device.network_interfaces,
+        block_devices=device.block_devices,
+    )
+
+
+def name_to_keep(device: PciDevice, own: PublishedDevice | None, others: Iterable[PublishedDevice]) -> str | None:
+    """
+    The resource name that the device's model was given when it was first seen on this node.
+
+    A newer pci.ids must not rename what virtual machines ask for, and equal cards share one pool:
+    so a card that is added later takes the name of its equals.
+    """
+
+    def given(published: PublishedDevice) -> bool:
+        status = published.status
+        return (status.vendor_id, status.device_id) == device.model and bool(status.resource_name)
+
+    if own is not None and given(own):
+        return own.status.resource_name
+    return min((other.status.resource_name for other in others if given(other)), default=None)
+
+
+def _sriov(device: PciDevice) -> Sriov | None:
+    match device.sriov:
+        case PhysicalFunction(total_vfs, num_vfs):
+            return Sriov(role="PhysicalFunction", total_vfs=total_vfs, num_vfs=num_vfs)
+        case VirtualFunction(physical_function):
+            return Sriov(role="VirtualFunction", physical_function=str(physical_function))
+        case None:
+            return None
+
+
+def _with_condition(
+    status: PCIDeviceStatus, condition: Condition, published: PublishedDevice | None, now: str
+) -> PCIDeviceStatus:
+    """Put the condition among those of others; its time moves only when its status does."""
+    before = published.status.conditions if published else ()
+    old = next((c for c in before if c.type == condition.type), None)
+    since = old.last_transition_time if old is not None and old.status == condition.status else now
+    condition = msgspec.structs.replace(condition, last_transition_time=since)
+    if old is None:
+        return msgspec.structs.replace(status, conditions=(*before, condition))
+    return msgspec.structs.replace(status, conditions=tuple(condition if c is old else c for c in before))
+
+
+def _owners(present: tuple[Owner, ...], place: Place) -> tuple[Owner, ...]:
+    """Ours is the Node of today: one of an earlier life of the node would have us collected as garbage."""
+    if place.node is None:
+        return present
+    mine = place.node.as_owner
+    if mine in present:
+        return present
+    return (*(owner for owner in present if (owner.kind, owner.name) != ("Node", mine.name)), mine)

@@ -1,0 +1,104 @@
+"""Every failure this program names. The reference page is docs/reference/errors.md."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PciDevicesError(Exception):
+    """Base class; never raised itself. The message names the thing and what to look at next."""
+
+    reason: ClassVar[str] = "Error"
+    """One CamelCase word: the condition's reason, the Event's reason, the metric's label and the log's key."""
+
+    terminal: ClassVar[bool] = False
+    """True when trying again cannot help until a person or the spec changes something."""
+
+
+class ConfigError(PciDevicesError):
+    """A flag, a variable or a file that a person gave cannot be used. Exit status 2."""
+
+    reason = "ConfigError"
+    terminal = True
+
+
+class HardwareError(PciDevicesError):
+    """The node's devices are not in a shape we can work with."""
+
+
+class SysfsUnreadable(HardwareError):
+    """There is no PCI bus below the sysfs root, or it cannot be listed."""
+
+    reason = "SysfsUnreadable"
+
+
+class DeviceNotFound(HardwareError):
+    """The device is not on this node (any more)."""
+
+    reason = "DeviceNotFound"
+
+
+class DeviceUnreadable(HardwareError):
+    """An attribute that the device must have is missing or makes no sense; the device is left out."""
+
+    reason = "DeviceUnreadable"
+
+
+class ClusterError(PciDevicesError):
+    """The API server did not do what was asked of it."""
+
+    reason = "ClusterError"
+
+
+class Conflict(ClusterError):
+    """Somebody, perhaps we ourselves, wrote the object after we read it; or it exists already."""
+
+    reason = "Conflict"
+
+
+class NotFound(ClusterError):
+    """The object, or its kind, does not exist on the API server."""
+
+    reason = "NotFound"
+
+
+class Expired(ClusterError):
+    """The resource version or continue token is too old: list again."""
+
+    reason = "Expired"
+
+
+class Refused(ClusterError):
+    """The API server finds the request itself wrong (400, 422); sending it again cannot help."""
+
+    reason = "Refused"
+    terminal = True
+
+
+class Unauthorized(ClusterError):
+    """The API server does not know who we are: the credentials are wrong or have expired."""
+
+    reason = "Unauthorized"
+
+
+class Forbidden(ClusterError):
+    """RBAC does not let us; the message names the verb and the resource."""
+
+    reason = "Forbidden"
+
+
+class Throttled(ClusterError):
+    """The API server asks us to come back later."""
+
+    reason = "Throttled"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds, as the API server asked for them."""
+
+
+class Unavailable(ClusterError):
+    """No answer: not reachable, timed out, or an error on the server's side."""
+
+    reason = "Unavailable"

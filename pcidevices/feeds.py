@@ -1,0 +1,124 @@
+"""
+The only writers of the registry. Each turns a stream of observations into requests.
+
+Which observation asks for which look is data: the functions ``…_requests`` below say it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import structlog
+
+from anyio import TASK_STATUS_IGNORED
+from anyio.abc import TaskStatus
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.device import Scan
+from pcidevices.ports import Claims, Devices, Hardware, Nodes
+from pcidevices.registry import Registry, Snapshot
+from pcidevices.runtime.controller import Request
+from pcidevices.runtime.workqueue import WorkQueue
+
+
+log = structlog.get_logger()
+
+INVENTORY = "inventory"
+
+
+class Feeds:
+    """Observe the node and the cluster; each method runs for ever and is started once its first list is in."""
+
+    def __init__(self, node_name: str, registry: Registry, queue: WorkQueue[Request]) -> None:
+        self._node_name = node_name
+        self._registry = registry
+        self._queue = queue
+
+    async def hardware(self, hardware: Hardware, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Scans → devices. A scan that fails ends the process: a blind controller is worse than none."""
+        synced = _Once(task_status)
+        async for scan in hardware.scans():
+            before = self._registry.snapshot
+            changed = self._registry.replace_scan(scan)
+            _log_changes(before, scan, changed)
+            self._ask(device_requests(changed, self._node_name))
+            synced()
+
+    async def published(self, devices: Devices, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """PCIDevices on the API server → published devices."""
+        synced = _Once(task_status)
+        async for listed in devices.lists():
+            names = self._registry.replace_published(listed.items, listed.version)
+            self._ask(Request(INVENTORY, name) for name in names)
+            synced()
+
+    async def claims(self, claims: Claims, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """PCIDeviceClaims for this node → claims."""
+        synced = _Once(task_status)
+        async for listed in claims.lists():
+            changed = self._registry.replace_claims(listed.items)
+            self._ask(claim_requests(changed, self._node_name))
+            synced()
+
+    async def node(self, nodes: Nodes, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """The Node object → node; with another one every PCIDevice needs another owner."""
+        synced = _Once(task_status)
+        async for listed in nodes.lists():
+            if self._registry.replace_node(next(iter(listed.items), None)):
+                self._ask(whole_inventory(self._registry.snapshot, self._node_name))
+            synced()
+
+    def _ask(self, requests: Iterable[Request]) -> None:
+        for request in sorted(requests):
+            self._queue.add(request)
+
+
+class _Once:
+    """A feed is started when its first whole list is in; calls after the first say nothing."""
+
+    def __init__(self, task_status: TaskStatus[None]) -> None:
+        self._task_status: TaskStatus[None] | None = task_status
+
+    def __call__(self) -> None:
+        if self._task_status is not None:
+            self._task_status.started()
+            self._task_status = None
+
+
+def device_requests(changed: Iterable[str], node_name: str) -> Iterator[Request]:
+    """A device that changed concerns its PCIDevice. Group members change with each other, so they are in *changed*."""
+    for text in changed:
+        try:
+            yield Request(INVENTORY, PciAddress.parse(text).object_name(node_name))
+        except ValueError:
+            continue  # no address, so there never was an object
+
+
+def claim_requests(changed: Iterable[Claim], node_name: str) -> Iterator[Request]:
+    """A claim decides whether the PCIDevice of a vanished device stays."""
+    return (Request(INVENTORY, claim.address.object_name(node_name)) for claim in changed if claim.address)
+
+
+def whole_inventory(snapshot: Snapshot, node_name: str) -> Iterator[Request]:
+    """Every PCIDevice there is or should be."""
+    names = {address.object_name(node_name) for address in snapshot.devices} | snapshot.published.keys()
+    return (Request(INVENTORY, name) for name in names)
+
+
+def _log_changes(before: Snapshot, scan: Scan, changed: frozenset[str]) -> None:
+    after = {str(device.address): device for device in scan.devices}
+    known = {str(address): device for address, device in before.devices.items()}
+    problems = {entry.name: entry.problem for entry in scan.unreadable}
+    for address in sorted(changed):
+        old, new = known.get(address), after.get(address)
+        if address in problems:
+            log.warning("device.unreadable", address=address, error=problems[address])
+        elif new is None:
+            log.info("device.vanished", address=address)
+        elif old is None:
+            log.info("device.appeared", address=address, driver=new.driver, iommu_group=new.iommu_group)
+        elif old.driver != new.driver:
+            log.info("device.rebound", address=address, driver=new.driver, before=old.driver)
+        else:
+            log.debug("device.changed", address=address)

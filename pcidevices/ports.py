@@ -1,0 +1,85 @@
+"""What the core needs from the outside, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from pcidevices.api.v1beta1 import PCIDeviceStatus
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.device import Scan
+from pcidevices.domain.published import Node, Owner, PublishedDevice
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
+    """All objects of a kind that concern this node, as of one version of the cluster."""
+
+    items: tuple[T, ...]
+    version: int
+
+
+class Hardware(Protocol):
+    """The PCI functions of this node."""
+
+    def scans(self) -> AsyncIterator[Scan]:
+        """Yield all devices, now and whenever something may have changed; raise SysfsUnreadable."""
+        ...
+
+
+class HintSource(Protocol):
+    """Something that notices when the hardware may have changed."""
+
+    async def run(self, hint: Callable[[str], None]) -> None:
+        """Call ``hint(source)`` each time; for ever, or until it sees that it cannot notice anything here."""
+        ...
+
+
+class Devices(Protocol):
+    """The PCIDevices of this node on the API server. Each call may raise any ClusterError."""
+
+    def lists(self) -> AsyncIterator[Listing[PublishedDevice]]:
+        """Yield the whole list, now and whenever one changes; goes on for ever, whatever the server does."""
+        ...
+
+    async def read(self, name: str) -> PublishedDevice | None:
+        """Ask the server itself for one object, whatever its labels are."""
+        ...
+
+    async def create(self, name: str, *, labels: Mapping[str, str], owners: Sequence[Owner]) -> PublishedDevice:
+        """Make the object, without a status; raise Conflict if it exists."""
+        ...
+
+    async def write_metadata(
+        self, device: PublishedDevice, *, labels: Mapping[str, str] | None, owners: Sequence[Owner] | None
+    ) -> PublishedDevice:
+        """Set these labels and owners; raise Conflict if *device* is not the newest version."""
+        ...
+
+    async def write_status(self, device: PublishedDevice, status: PCIDeviceStatus) -> PublishedDevice:
+        """Send what differs of the status; raise Conflict if *device* is not the newest version."""
+        ...
+
+    async def delete(self, device: PublishedDevice) -> None:
+        """Delete exactly this version of this object; raise Conflict if it has changed."""
+        ...
+
+
+class Claims(Protocol):
+    """The PCIDeviceClaims for this node."""
+
+    def lists(self) -> AsyncIterator[Listing[Claim]]:
+        """Yield the whole list, now and whenever one changes; goes on for ever, whatever the server does."""
+        ...
+
+
+class Nodes(Protocol):
+    """The Node that the agent runs on."""
+
+    def lists(self) -> AsyncIterator[Listing[Node]]:
+        """Yield the Node, or nothing while there is none; goes on for ever, whatever the server does."""
+        ...

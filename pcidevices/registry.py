@@ -1,0 +1,94 @@
+"""The one piece of shared mutable state: what has been seen of the node and the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.device import PciDevice, Scan, Unreadable
+from pcidevices.domain.published import Node, PublishedDevice
+from pcidevices.runtime.latest import Latest
+
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything known at one moment. Immutable, so it can be handed to anyone."""
+
+    devices: Mapping[PciAddress, PciDevice] = field(default_factory=dict)
+    unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
+    """By the name of the folder in sysfs."""
+    published: Mapping[str, PublishedDevice] = field(default_factory=dict)
+    published_version: int = 0
+    """Whatever the API server knew up to this version is in *published*."""
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    node: Node | None = None
+
+    def claims_for(self, address: PciAddress) -> tuple[Claim, ...]:
+        """The claims on one device of this node."""
+        return tuple(claim for claim in self.claims.values() if claim.address == address)
+
+
+class Registry:
+    """
+    What was observed, written by the feeds and read by everyone else.
+
+    No method here awaits, so under asyncio every write is atomic. Readers take a snapshot and keep
+    it; nobody holds a reference to something that changes.
+    """
+
+    def __init__(self) -> None:
+        self._latest = Latest(Snapshot())
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self._latest.value
+
+    def snapshots(self) -> AsyncIterator[Snapshot]:
+        """Every change as a whole; changes that a reader is too slow for merge."""
+        return self._latest.values()
+
+    def replace_scan(self, scan: Scan) -> frozenset[str]:
+        """Store a scan; return the names (as sysfs writes addresses) of what appeared, vanished or changed."""
+        old = self.snapshot
+        devices = {device.address: device for device in scan.devices}
+        unreadable = {entry.name: entry for entry in scan.unreadable}
+        changed = frozenset(map(str, _changed(old.devices, devices))) | _changed(old.unreadable, unreadable)
+        if changed:
+            self._latest.set(replace(old, devices=devices, unreadable=unreadable))
+        return changed
+
+    def replace_published(self, published: Iterable[PublishedDevice], version: int) -> frozenset[str]:
+        """Store the whole list of PCIDevices as of *version*; return the names of those that changed."""
+        old, new = self.snapshot.published, {device.name: device for device in published}
+        changed = _changed(old, new)
+        self._latest.set(replace(self.snapshot, published=new, published_version=version))
+        return changed
+
+    def replace_claims(self, claims: Iterable[Claim]) -> frozenset[Claim]:
+        """Store the whole list of claims; return those that changed, as they were and as they are."""
+        old, new = self.snapshot.claims, {claim.name: claim for claim in claims}
+        changed = _changed(old, new)
+        if changed:
+            self._latest.set(replace(self.snapshot, claims=new))
+        return frozenset(side[name] for name in changed for side in (old, new) if name in side)
+
+    def replace_node(self, node: Node | None) -> bool:
+        """Store the Node; tell whether it is another one."""
+        if node == self.snapshot.node:
+            return False
+        self._latest.set(replace(self.snapshot, node=node))
+        return True
+
+
+def _changed(old: Mapping[K, object], new: Mapping[K, object]) -> frozenset[K]:
+    return frozenset(
+        key
+        for key in old.keys() | new.keys()
+        if (before := old.get(key)) is not (after := new.get(key)) and before != after
+    )

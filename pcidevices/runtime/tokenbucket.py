@@ -1,0 +1,33 @@
+"""No more than so many requests a second."""
+
+from __future__ import annotations
+
+from anyio import current_time, sleep
+
+
+class TokenBucket:
+    """
+    Lets a burst of *burst* through, then *rate* a second; the order of those who wait is kept.
+
+    The same shape as client-go's ``flowcontrol`` (QPS and burst). `pause` holds everyone up for
+    a while, as when the server asked for it.
+    """
+
+    def __init__(self, *, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = burst
+        # The moment at which the bucket would be full again if nobody took anything.
+        self._full_at = float("-inf")
+        self._paused_until = float("-inf")
+
+    async def take(self) -> None:
+        """Wait for a token."""
+        now = current_time()
+        self._full_at = max(self._full_at, now) + 1 / self._rate
+        ready_at = max(self._full_at - self._burst / self._rate, self._paused_until)
+        if ready_at > now:
+            await sleep(ready_at - now)
+
+    def pause(self, seconds: float) -> None:
+        """Hand out nothing for *seconds*."""
+        self._paused_until = max(self._paused_until, current_time() + seconds)
