@@ -237,19 +237,23 @@ def resolve(command: str, flags: argparse.Namespace, environment: Mapping[str, s
     """
     The values that hold: the flag, else the variable, else the default.
 
+    Beside them ``given`` names the settings that a person gave.
+
     Raises:
         ConfigError: a value cannot be used; the message names the flag or the variable.
     """
-    values = argparse.Namespace(**vars(flags))
+    values = argparse.Namespace(**vars(flags), given=set())
     for setting in SETTINGS:
         if command not in setting.commands:
             continue
-        source, text = _given(setting, getattr(flags, setting.key, None), environment)
+        source, text, is_given = _given(setting, getattr(flags, setting.key, None), environment)
         try:
             value = None if text is None else setting.read(text)
         except ValueError as error:
             raise ConfigError(f"{source}: {error}") from error
         setattr(values, setting.key, value)
+        if is_given:
+            values.given.add(setting.key)
     return values
 
 
@@ -268,10 +272,10 @@ def own_node_name() -> str:
         raise ConfigError(f"--node-name is needed: {error}") from error
 
 
-def _given(setting: Setting, flag: str | None, environment: Mapping[str, str]) -> tuple[str, str | None]:
+def _given(setting: Setting, flag: str | None, environment: Mapping[str, str]) -> tuple[str, str | None, bool]:
     if flag is not None:
-        return setting.flag, flag
+        return setting.flag, flag, True
     for variable in (setting.variable, setting.also):
         if variable and environment.get(variable):
-            return variable, environment[variable]
-    return setting.flag, setting.default
+            return variable, environment[variable], True
+    return setting.flag, setting.default, False

@@ -32,7 +32,7 @@ Address = Annotated[
 ]
 
 
-class Condition(Struct, frozen=True, rename="camel", kw_only=True):
+class Condition(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """One aspect of the object's state at this moment."""
 
     type: Annotated[str, Meta(description="What the condition is about, in CamelCase.")]

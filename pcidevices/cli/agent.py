@@ -45,6 +45,8 @@ _PATIENCE = 5.0
 def run(settings: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
     logs.configure(settings.log_level, settings.log_format)
+    if settings.simulate is not None and "sysfs" in settings.given:
+        raise ConfigError("--simulate and --sysfs exclude each other: a simulated node has a sysfs of its own")
     settings.node_name = settings.node_name or own_node_name()
     try:
         anyio.run(_until_signalled, settings)
@@ -58,7 +60,7 @@ def run(settings: argparse.Namespace) -> int:
 
 async def _until_signalled(settings: argparse.Namespace) -> None:
     async with create_task_group() as tg:
-        tg.start_soon(_watch_signals, tg.cancel_scope)
+        tg.start_soon(stopped_by_signals, tg.cancel_scope)
         async with real_world(settings) if settings.simulate is None else simulated_world(settings) as (world, policy):
             log.info("agent.started", version=__version__, node=settings.node_name)
             await run_agent(settings.node_name, policy, world)
@@ -81,8 +83,6 @@ async def real_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World,
 @asynccontextmanager
 async def simulated_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World, Policy]]:
     """A simulated node's hardware, and the cluster."""
-    if settings.sysfs != type(settings.sysfs)("/sys"):
-        raise ConfigError("--simulate and --sysfs exclude each other: a simulated node has a sysfs of its own")
     from .simulation import simulated_node  # noqa: PLC0415  no real node needs a simulator in its memory
 
     async with AsyncExitStack() as stack:
@@ -108,7 +108,8 @@ async def _cluster(settings: argparse.Namespace) -> AsyncIterator[tuple[KubeDevi
         yield KubeDevices(client, name), KubeClaims(client, name), KubeNodes(client, name)
 
 
-async def _watch_signals(scope: CancelScope) -> None:
+async def stopped_by_signals(scope: CancelScope) -> None:
+    """Cancel *scope* at SIGTERM or SIGINT, and see to it that the process ends."""
     with open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
         async for number in received:
             log.info("agent.stopping", signal=signal.Signals(number).name)

@@ -88,7 +88,9 @@ def decide(
     match seen:
         case PciDevice() if seen.is_published(bridges=policy.bridges):
             status = status_of(seen, place.node_name, kept_name=kept_name)
-            condition = Condition(type=PRESENT, status="True", reason="Seen")
+            condition = Condition(
+                type=PRESENT, status="True", reason="Seen", message="the device was there at the last look"
+            )
         case Unreadable():
             if published is None:
                 return Leave()

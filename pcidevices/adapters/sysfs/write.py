@@ -9,7 +9,7 @@ from pathlib import Path
 
 def write(path: Path, text: str) -> None:
     """
-    Hand *text* to a sysfs attribute in one write(2), as the kernel wants it. Blocking, perhaps for ever.
+    Hand *text* to a sysfs attribute in one system call, as the kernel wants it. Blocking, perhaps for ever.
 
     Raises:
         OSError: the kernel refused; its errno says why.

@@ -1,0 +1,98 @@
+"""A simulated node in place of this one's hardware: what `agent --simulate` and the demo run over."""
+
+from __future__ import annotations
+
+import tempfile
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from anyio import sleep, sleep_forever, to_thread
+
+from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.errors import ConfigError
+from pcidevices.runtime.threads import on_the_loop
+from pcidevices.settings import BUILTIN
+from pcidevices.sim.node import NodeSpec, SimulatedNode, SpecError, builtin_pci_ids, builtin_spec, load_spec
+
+
+log = structlog.get_logger()
+
+_LOOK_AT_FILE_EVERY = 0.5
+
+
+class Simulation:
+    """
+    Implements the port `HintSource`: the simulated kernel's uevents, and a person who edits the node's file.
+
+    A device added to the file is plugged, one removed is unplugged, as soon as the file is saved.
+    """
+
+    def __init__(self, node: SimulatedNode, spec_file: Path | None, pci_ids: PciIds) -> None:
+        self.node = node
+        self.pci_ids = pci_ids
+        self.sysfs = node.sysfs
+        self._spec_file = spec_file
+
+    async def run(self, hint: Callable[[str], None]) -> None:
+        soon = on_the_loop(hint)
+        unsubscribe = self.node.subscribe(lambda _: soon("uevent"))
+        try:
+            if self._spec_file is None:
+                await sleep_forever()
+            else:
+                await self._follow(self._spec_file)
+        finally:
+            unsubscribe()
+
+    async def _follow(self, spec_file: Path) -> None:
+        before = _stamp(spec_file)
+        while True:
+            await sleep(_LOOK_AT_FILE_EVERY)
+            now = _stamp(spec_file)
+            if now in {before, None}:
+                continue
+            before = now
+            try:
+                spec = load_spec(spec_file)
+            except (SpecError, OSError) as error:
+                log.warning("node.misdescribed", path=str(spec_file), error=str(error))
+                continue
+            await to_thread.run_sync(self.node.reload, spec)
+            log.info("node.reloaded", path=str(spec_file), devices=len(spec.devices))
+
+
+@contextmanager
+def simulated_node(spec: str, *, pci_ids: Path | None) -> Iterator[Simulation]:
+    """
+    A node made of the file *spec*, or the built-in one, in a temporary folder.
+
+    Raises:
+        ConfigError: the file cannot be read or describes no node.
+    """
+    spec_file = None if spec == BUILTIN else Path(spec)
+    described = _described(spec_file)
+    with tempfile.TemporaryDirectory(prefix="pcidevices-node-") as folder:
+        node = SimulatedNode(Path(folder), described)
+        try:
+            yield Simulation(node, spec_file, PciIds(pci_ids or builtin_pci_ids()))
+        finally:
+            node.close()
+
+
+def _described(spec_file: Path | None) -> NodeSpec:
+    try:
+        return builtin_spec() if spec_file is None else load_spec(spec_file)
+    except (SpecError, OSError) as error:
+        raise ConfigError(f"--simulate: {error}") from error
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino
