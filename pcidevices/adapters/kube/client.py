@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import msgspec
 import structlog
 
 from anyio import Lock, current_time, move_on_after
@@ -14,8 +15,9 @@ from anyio import Lock, current_time, move_on_after
 from pcidevices.errors import Throttled, Unauthorized, Unavailable
 from pcidevices.runtime.tokenbucket import TokenBucket
 
+from .connection import Connection
 from .credentials import Credentials
-from .narrow import Configuration, RESTClientObject
+from .narrow import Configuration
 from .translate import error_of, translated
 
 
@@ -55,7 +57,7 @@ class KubeClient:
         self._bucket = bucket
         self._user_agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=longest, sock_connect=_CONNECT)
-        self._http = RESTClientObject(configuration)
+        self._connection = Connection(configuration)
         self._reloading = Lock()
         self._reloaded_at = float("-inf")
 
@@ -75,7 +77,7 @@ class KubeClient:
             yield client
         finally:
             with move_on_after(1, shield=True):
-                await client._http.close()
+                await client._connection.close()
 
     @property
     def server(self) -> str:
@@ -170,16 +172,14 @@ class KubeClient:
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._user_agent}
         if token := await self._configuration.get_api_key_with_prefix("BearerToken"):
             headers["Authorization"] = token
-        response: aiohttp.ClientResponse = await self._http.request(
+        return await self._connection.request(
             method,
-            f"{self._configuration.host}{path}",
-            query_params=list(query),  # type: ignore[arg-type]  # urlencode takes pairs
+            path,
+            params=list(query),
             headers=headers,
-            body=body,
-            _preload_content=False,
-            _request_timeout=timeout,
+            data=None if body is None else msgspec.json.encode(body),
+            timeout=timeout,
         )
-        return response
 
     async def _reload(self) -> None:
         """Read the credentials again, once for all who were turned away at the same time."""
@@ -190,6 +190,6 @@ class KubeClient:
             self._reloaded_at = current_time()
             log.info("credentials.reloaded", server=self.server)
             if any(getattr(fresh, name) != getattr(self._configuration, name) for name in _CONNECTION):
-                old, self._http = self._http, RESTClientObject(fresh)
+                old, self._connection = self._connection, Connection(fresh)
                 await old.close()
             self._configuration = fresh

@@ -186,10 +186,13 @@ def main(kubeconfig: Path, rest: float) -> None:
             done = time.monotonic()
             tell(
                 api.wait_until(
-                    lambda objects, count=count: sum(
-                        o.get("status", {}).get("sriov", {}).get("role") == "VirtualFunction" for o in objects.values()
+                    lambda objects, count=count: (
+                        sum(
+                            o.get("status", {}).get("sriov", {}).get("role") == "VirtualFunction"
+                            for o in objects.values()
+                        )
+                        == count
                     )
-                    == count
                 )
                 - done
             )

@@ -1,0 +1,46 @@
+"""One connection pool to the API server that a configuration names."""
+
+from __future__ import annotations
+
+import urllib.parse
+import urllib.request
+
+from typing import Any
+
+import aiohttp
+
+from .narrow import Configuration, RESTClientObject
+
+
+class Connection:
+    """
+    A session over the connector (TLS, client certificate) that kubernetes_asyncio makes of a configuration.
+
+    Its own session would ask the environment for proxies with each request, in a thread; here that is done
+    once.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._host = str(configuration.host)
+        self._rest = RESTClientObject(configuration)
+        self._session = aiohttp.ClientSession(connector=self._rest.pool_manager.connector, connector_owner=False)
+        self._server_hostname: str | None = configuration.tls_server_name or None
+        self._proxy: str | None = configuration.proxy or _proxy_of_environment(self._host)
+
+    async def request(self, method: str, path: str, **options: Any) -> aiohttp.ClientResponse:  # noqa: ANN401  aiohttp's
+        """Send a request; raises what aiohttp raises."""
+        return await self._session.request(
+            method, f"{self._host}{path}", proxy=self._proxy, server_hostname=self._server_hostname, **options
+        )
+
+    async def close(self) -> None:
+        await self._session.close()
+        await self._rest.close()
+
+
+def _proxy_of_environment(url: str) -> str | None:
+    """What ``HTTPS_PROXY``, ``NO_PROXY`` and their like say of the API server."""
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
