@@ -1,0 +1,135 @@
+"""The whole agent between a simulated node and an embedded API server, in this process."""
+
+from __future__ import annotations
+
+import json
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anyio import create_task_group, fail_after, sleep
+
+from pcidevices.adapters.kube.client import KubeClient
+from pcidevices.adapters.kube.credentials import Credentials
+from pcidevices.adapters.kube.devices import KubeDevices
+from pcidevices.adapters.kube.watched import KubeClaims, KubeNodes
+from pcidevices.adapters.sysfs.hardware import SysfsHardware
+from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.api.crd import definitions
+from pcidevices.app import World, run
+from pcidevices.cli.simulation import Simulation
+from pcidevices.domain.device import Scan
+from pcidevices.domain.inventory import Policy
+from pcidevices.runtime.debounce import Debounce
+from pcidevices.runtime.tokenbucket import TokenBucket
+from pcidevices.sim.apiserver import ApiServer
+from pcidevices.sim.node import SimulatedNode, builtin_pci_ids, load_spec
+
+
+KIND = "pcidevices.devices.harvesterhci.io"
+CLAIMS = "pcideviceclaims.devices.harvesterhci.io"
+WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+
+Object = dict[str, Any]
+
+
+class CountingHardware(SysfsHardware):
+    """Counts its looks."""
+
+    looks = 0
+
+    async def scans(self) -> AsyncIterator[Scan]:
+        async for scan in super().scans():
+            self.looks += 1
+            yield scan
+
+
+@dataclass
+class Scene:
+    """A node, a cluster, and agents between them."""
+
+    folder: Path
+    node: SimulatedNode
+    server: ApiServer
+    node_name: str = "janus"
+    hardware: list[CountingHardware] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def agent(
+        self,
+        *,
+        policy: Policy = Policy(),  # noqa: B008  a value
+        pci_ids: Path | None = None,
+        node: SimulatedNode | None = None,
+    ) -> AsyncIterator[None]:
+        """An agent, synced, for the length of the block."""
+        async with AsyncExitStack() as stack:
+            kubeconfig = self.folder / "kubeconfig"
+            kubeconfig.write_text(json.dumps(self.server.kubeconfig()))
+            client = await stack.enter_async_context(
+                KubeClient.connected(
+                    Credentials(str(kubeconfig)),
+                    bucket=TokenBucket(rate=1000, burst=1000),
+                    user_agent="pcidevices/test",
+                )
+            )
+            ids, hints = PciIds(pci_ids or builtin_pci_ids()), Debounce(quiet=0.05, limit=1)
+            hardware = CountingHardware((node or self.node).sysfs, pci_ids=ids, hints=hints, resync=600)
+            self.hardware.append(hardware)
+            world = World(
+                hardware=hardware,
+                hint=hints.hint,
+                hint_sources=(Simulation(node or self.node, None, ids),),
+                devices=KubeDevices(client, self.node_name),
+                claims=KubeClaims(client, self.node_name),
+                nodes=KubeNodes(client, self.node_name),
+            )
+            async with create_task_group() as tg:
+                await tg.start(run, self.node_name, policy, world)
+                yield
+                tg.cancel_scope.cancel()
+
+    def device(self, address: str) -> Object | None:
+        """The PCIDevice of one address, if there is one with a status."""
+        name = f"{self.node_name}-{address.replace(':', '').replace('.', '')}"
+        found = [device for device in self.server.list(KIND) if device["metadata"]["name"] == name]
+        return found[0] if found and "conditions" in found[0].get("status", {}) else None
+
+    def driver(self, address: str) -> str | None:
+        device = self.device(address)
+        return device["status"].get("kernelDriverInUse") if device else None
+
+    def published(self) -> int:
+        return sum("conditions" in device.get("status", {}) for device in self.server.list(KIND))
+
+    @property
+    def writes(self) -> int:
+        return sum(count for asked, count in self.server.requests.items() if asked.verb in WRITES)
+
+    async def settled(self) -> None:
+        """Wait until nothing has been written for a while."""
+        before = -1
+        while (now := self.writes) != before:
+            before = now
+            await sleep(0.3)  # waits: for an absence, which nobody announces
+
+
+async def until(true: Callable[[], object], *, within: float = 10) -> None:
+    """Wait for the world to be so."""
+    with fail_after(within):
+        while not true():  # noqa: ASYNC110
+            await sleep(0.01)  # waits: the world in memory has no event for it
+
+
+@asynccontextmanager
+async def a_scene(folder: Path, spec: str) -> AsyncIterator[Scene]:
+    """A simulated node and an embedded API server, without an agent yet."""
+    (folder / "node").mkdir()
+    node = SimulatedNode(folder / "node", load_spec(spec))
+    server = ApiServer(definitions())
+    async with server.serving():
+        yield Scene(folder, node, server)
+    node.close()
