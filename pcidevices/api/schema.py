@@ -33,7 +33,7 @@ def structural(kind: type[msgspec.Struct]) -> Schema:
     The structural schema of a msgspec type: references are inlined, ``T | None`` becomes nullable.
 
     Raises:
-        NotImplementedError: the type uses something that no structural schema can say.
+        TypeError: the type uses something that no structural schema can say.
     """
     whole = msgspec.json.schema(kind)
     return _convert(whole, whole.get("$defs", {}))
@@ -45,7 +45,7 @@ def _convert(schema: Schema, defs: dict[str, Schema]) -> Schema:
     if "anyOf" in schema:
         options = [option for option in schema["anyOf"] if option != {"type": "null"}]
         if len(options) != 1 or len(options) == len(schema["anyOf"]):
-            raise NotImplementedError(f"no structural schema for {schema}")
+            raise TypeError(f"no structural schema for {schema}")
         return _convert(options[0], defs) | {"nullable": True}
     kept = {key: value for key, value in schema.items() if key in _KEPT or key.startswith(_EXTENSION)}
     if "enum" in kept:

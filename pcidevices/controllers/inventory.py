@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import structlog
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, Unreadable
-from pcidevices.domain.inventory import Amend, Create, Leave, Place, Policy, Remove, decide, name_to_keep
-from pcidevices.domain.published import Owner, PublishedDevice
+from pcidevices.domain.inventory import Amend, Create, Decision, Leave, Place, Policy, Remove, decide, name_to_keep
+from pcidevices.domain.published import PublishedDevice
 from pcidevices.errors import Conflict, NotFound
 from pcidevices.ports import Devices
 from pcidevices.registry import Registry, Snapshot
@@ -43,55 +43,66 @@ class InventoryReconciler:
         self._contest = Contest()
 
     async def reconcile(self, name: str) -> Result:
-        seen_by_us = self._registry.snapshot
-        published = seen_by_us.published.get(name)
-        if self._view_is_old(name, seen_by_us):
+        view = self._registry.snapshot
+        if self._is_old(view, name):
             return Result(requeue_after=_WATCH_PATIENCE)
-        address = PciAddress.of_object_name(name, self._node_name)
-        device = _look_up(seen_by_us, address)
-        decision = decide(
-            device,
-            published,
-            place=Place(self._node_name, seen_by_us.node),
-            policy=self._policy,
-            claimed=address is not None and bool(seen_by_us.claims_for(address)),
-            kept_name=name_to_keep(device, published, seen_by_us.published.values())
-            if isinstance(device, PciDevice)
-            else None,
-            now=self._now(),
-        )
+        published = view.published.get(name)
+        device, decision = self._decide(view, name)
         if isinstance(decision, Leave):
             return SETTLED
         wait = self._contest.wait_before(name, device)
         if wait > 0:
             return Result(requeue_after=wait)
         match decision:
-            case Create(labels, owners, status):
-                created = await self._create(name, labels, owners)
-                self._wrote(created)
-                self._wrote(await self._devices.write_status(created, status))
-                log.info("device.published", address=status.address, resource=status.resource_name)
-            case Amend(new_labels, new_owners, new_status) if published is not None:
-                latest = published
-                if new_labels is not None or new_owners is not None:
-                    latest = await self._devices.write_metadata(latest, labels=new_labels, owners=new_owners)
-                    self._wrote(latest)
-                if new_status is not None:
-                    self._wrote(await self._devices.write_status(latest, new_status))
+            case Create():
+                await self._create(name, decision)
+            case Amend() if published is not None:
+                await self._amend(published, decision)
             case Remove() if published is not None:
                 await self._remove(published)
         self._contest.wrote(name, device)
         return CHANGED
 
-    async def _create(self, name: str, labels: Mapping[str, str], owners: Sequence[Owner]) -> PublishedDevice:
+    def _decide(self, view: Snapshot, name: str) -> tuple[PciDevice | Unreadable | None, Decision]:
+        published = view.published.get(name)
+        address = PciAddress.of_object_name(name, self._node_name)
+        device = _look_up(view, address)
+        kept = isinstance(device, PciDevice) and name_to_keep(device, published, view.published.values())
+        return device, decide(
+            device,
+            published,
+            place=Place(self._node_name, view.node),
+            policy=self._policy,
+            claimed=address is not None and bool(view.claims_for(address)),
+            kept_name=kept or None,
+            now=self._now(),
+        )
+
+    async def _create(self, name: str, wanted: Create) -> None:
+        created = await self._create_or_adopt(name, wanted)
+        self._wrote(created)
+        self._wrote(await self._devices.write_status(created, wanted.status))
+        log.info("device.published", address=wanted.status.address, resource=wanted.status.resource_name)
+
+    async def _create_or_adopt(self, name: str, wanted: Create) -> PublishedDevice:
         try:
-            return await self._devices.create(name, labels=labels, owners=owners)
+            return await self._devices.create(name, labels=wanted.labels, owners=wanted.owners)
         except Conflict:
             # It exists, but not in our view: the watch is behind, or somebody took its label off.
             existing = await self._devices.read(name)
-            if existing is None or existing.deleting or not labels.items() - existing.labels.items():
+            if existing is None or not wanted.labels.items() - existing.labels.items():
                 raise
-            return await self._devices.write_metadata(existing, labels=labels, owners=None)
+            if existing.deleting or (self._policy.simulated and not existing.is_simulated):
+                raise
+            return await self._devices.write_metadata(existing, labels=wanted.labels, owners=None)
+
+    async def _amend(self, published: PublishedDevice, wanted: Amend) -> None:
+        latest = published
+        if wanted.labels is not None or wanted.owners is not None:
+            latest = await self._devices.write_metadata(latest, labels=wanted.labels, owners=wanted.owners)
+            self._wrote(latest)
+        if wanted.status is not None:
+            self._wrote(await self._devices.write_status(latest, wanted.status))
 
     def _wrote(self, device: PublishedDevice) -> None:
         self._written[device.name] = device.version
@@ -103,7 +114,7 @@ class InventoryReconciler:
             return
         log.info("device.unpublished", address=published.status.address)
 
-    def _view_is_old(self, name: str, view: Snapshot) -> bool:
+    def _is_old(self, view: Snapshot, name: str) -> bool:
         """
         Whether the watch has yet to bring what we wrote last.
 

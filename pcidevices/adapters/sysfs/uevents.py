@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from anyio import sleep
+
 from pcidevices.runtime.bare import bare_package
 
 
@@ -18,6 +20,7 @@ log = structlog.get_logger()
 
 SOURCE = "uevent"
 GAP = "uevent gap"
+POLL = "poll"
 
 _PCI_SUBSYSTEMS = frozenset({"pci", "vfio-dev"})
 # What hangs below a device; its own events tell of add and remove. `change` of a disk comes with
@@ -26,7 +29,7 @@ _BELOW_SUBSYSTEMS = frozenset({"net", "block", "nvme", "nvme-subsystem"})
 _BELOW_ACTIONS = frozenset({"add", "remove", "move"})
 _VIRTUAL = "/devices/virtual/"
 _VIRTUAL_NVME = "/devices/virtual/nvme-subsystem/"
-_RECEIVE_BUFFER = 1 << 20
+_POLL = 30.0
 
 
 def concerns_pci(event: Mapping[str, str]) -> bool:
@@ -90,4 +93,7 @@ class Uevents:
                             log.debug("uevent.missed", before=facts.get("SEQNUM"))
                             hint(GAP)
         except OSError as error:
-            log.warning("uevents.unavailable", error=str(error), consequence="changes show at the next resync")
+            log.warning("uevents.unavailable", error=str(error), consequence=f"looking every {_POLL:.0f} s instead")
+            while True:
+                await sleep(_POLL)
+                hint(POLL)
