@@ -34,6 +34,6 @@ def scan() -> Iterator[Row]:
 def help_text() -> Iterator[Row]:
     """What a person waits for first."""
     ours = median_seconds(lambda: subprocess.run([BIN / "pcidevices", "--help"], capture_output=True, check=True))
-    kubectl = [BIN / "kubectl", "version", "--client"]
+    kubectl = [str(BIN / "kubectl"), "version", "--client"]
     rival = median_seconds(lambda: subprocess.run(kubectl, capture_output=True, check=True))
     yield Row("pcidevices --help", "s", ours, rival, "kubectl version --client", "≤ 0.15 s")

@@ -35,10 +35,9 @@ class Cluster:
         return self.folder / "kubeconfig"
 
     def kubectl(self, *arguments: str | Path, given: object = None) -> str:
-        command = [BIN / "kubectl", f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.folder / 'cache'}"]
-        done = subprocess.run(
-            [*command, *arguments], input=json.dumps(given), capture_output=True, text=True, check=False
-        )
+        command = [str(BIN / "kubectl"), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.folder / 'cache'}"]
+        words = [*command, *map(str, arguments)]
+        done = subprocess.run(words, input=json.dumps(given), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"kubectl {arguments}: {done.stderr}"
         return done.stdout
 
@@ -90,7 +89,7 @@ class Agent:
         return [line for line in lines if line["event"] == name]
 
     def wait_for_event(self, name: str, *, count: int = 1, within: float = 30.0) -> None:
-        wait_until(lambda: len(self.events(name)) >= count, f"{name} × {count} in {self.log}", within=within)
+        wait_until(lambda: len(self.events(name)) >= count, f"{name}, {count} times in {self.log}", within=within)
 
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()

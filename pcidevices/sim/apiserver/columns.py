@@ -41,7 +41,9 @@ def node_address(type_: str) -> Column:
     """The first address of a type."""
     return Column(
         "IP",
-        lambda node: next((a.get("address") for a in dig(node, "status", "addresses") or () if a.get("type") == type_), NONE),
+        lambda node: next(
+            (a.get("address") for a in dig(node, "status", "addresses") or () if a.get("type") == type_), NONE
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from . import validation
 from .errors import Cause, bad_request, invalid
 from .kinds import Kind
 from .schemas import OBJECT_META, pruned, unknown_fields
-from .values import Json, Object
+from .values import Json, Object, dig
 
 
 def decoded(body: Json, kind: Kind, field_validation: str) -> tuple[Object, tuple[str, ...]]:
@@ -40,7 +40,7 @@ def _of_kind(body: Json, kind: Kind) -> Object:
         )
     if obj["kind"] != kind.kind:
         cause = Cause("FieldValueInvalid", "kind", f'Invalid value: "{obj["kind"]}": must be {kind.kind}')
-        name = (obj.get("metadata") or {}).get("name", "")
+        name = dig(obj, "metadata", "name") or ""
         raise invalid(kind, name, [cause], says=obj["kind"]) if kind.custom else bad_request(str(cause))
     return obj
 

@@ -15,7 +15,7 @@ from .kinds import Kind
 from .reading import ListOptions, version_of
 from .selectors import Selector, field_selector, label_selector
 from .urls import Asked, is_true
-from .values import Json, dig
+from .values import Json, Object, dig
 from .watching import WatchOptions
 from .writing import WriteOptions
 

@@ -25,7 +25,7 @@ from .kinds import Kind
 from .managed import Manager
 from .schemas import defaulted, unknown_fields
 from .store import Key, Store
-from .values import Object
+from .values import Json, Object
 
 
 WHOLE = "*"

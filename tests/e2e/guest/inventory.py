@@ -117,6 +117,14 @@ def driver_is(address: str, driver: str | None) -> Callable[[dict[str, dict[str,
     )
 
 
+def virtual_functions_are(count: int) -> Callable[[dict[str, dict[str, Any]]], bool]:
+    def true(objects: dict[str, dict[str, Any]]) -> bool:
+        roles = [o.get("status", {}).get("sriov", {}).get("role") for o in objects.values()]
+        return roles.count("VirtualFunction") == count
+
+    return true
+
+
 def settled_scans(agent: Agent) -> int:
     """The number of scans once no more come."""
     before = -1
@@ -184,18 +192,7 @@ def main(kubeconfig: Path, rest: float) -> None:
         with told(report, what) as tell:
             rig.write(rig.device(PF) / "sriov_numvfs", str(count))
             done = time.monotonic()
-            tell(
-                api.wait_until(
-                    lambda objects, count=count: (
-                        sum(
-                            o.get("status", {}).get("sriov", {}).get("role") == "VirtualFunction"
-                            for o in objects.values()
-                        )
-                        == count
-                    )
-                )
-                - done
-            )
+            tell(api.wait_until(virtual_functions_are(count)) - done)
         after = settled_scans(agent)
         report[f"scans: {what}"] = after - before
         before = after
