@@ -15,6 +15,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "layers", "unit", "integration", "contract"]
 
 PYTHON = sys.executable
+os.environ["PATH"] = f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"
 KERNELS = ("6.12", "6.1")
 # In the guest nothing but the sysfs suite is wanted, and its start is slow.
 GUEST_PYTEST = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract/sysfs")

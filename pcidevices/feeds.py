@@ -97,7 +97,7 @@ def device_requests(changed: Iterable[str], node_name: str) -> Iterator[Request]
 
 def claim_requests(changed: Iterable[Claim], node_name: str) -> Iterator[Request]:
     """A claim decides whether the PCIDevice of a vanished device stays."""
-    return (Request(INVENTORY, claim.address.object_name(node_name)) for claim in changed if claim.address)
+    return (Request(INVENTORY, claim.address.object_name(node_name)) for claim in changed)
 
 
 def whole_inventory(snapshot: Snapshot, node_name: str) -> Iterator[Request]:

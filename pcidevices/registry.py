@@ -28,6 +28,8 @@ class Snapshot:
     """Whatever the API server knew up to this version is in *published*."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
     node: Node | None = None
+    node_is_gone: bool = False
+    """There was a Node, and now there is none."""
 
     def claims_for(self, address: PciAddress) -> tuple[Claim, ...]:
         """The claims on one device of this node."""
@@ -80,9 +82,10 @@ class Registry:
 
     def replace_node(self, node: Node | None) -> bool:
         """Store the Node; tell whether it is another one."""
-        if node == self.snapshot.node:
+        old = self.snapshot
+        if node == old.node:
             return False
-        self._latest.set(replace(self.snapshot, node=node))
+        self._latest.set(replace(old, node=node, node_is_gone=node is None))
         return True
 
 

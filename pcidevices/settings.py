@@ -24,8 +24,8 @@ BUILTIN = "builtin"
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
-_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-_NODE_NAME_LIMIT = 240  # the name of an object has 253 characters, and an address takes some
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_NODE_NAME_LIMIT = 239  # the name of an object has 253 characters, and an address takes some
 
 
 def seconds(text: str) -> float:
@@ -42,6 +42,21 @@ def positive(text: str) -> float:
     if not 0 < value < float("inf"):
         raise ValueError(f"{text!r} is not above zero")
     return value
+
+
+def count(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isdecimal() or int(text) == 0:
+        raise ValueError(f"{text!r} is no whole number above zero")
+    return int(text)
+
+
+def existing_file(text: str) -> Path:
+    """A file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError(f"there is no file {text}")
+    return path
 
 
 def node_name(text: str) -> str:
@@ -109,7 +124,7 @@ SETTINGS: tuple[Setting, ...] = (
         parse=node_name,
         metavar="NAME",
         also="NODE_NAME",
-        shown_default="the host's name; in a pod it must be given",
+        shown_default="the host's name; in a pod it must be given; in the demo janus",
         help="the Node whose devices these are",
     ),
     Setting(name="sysfs", commands=_HERE, parse=Path, default="/sys", metavar="DIR", help="where sysfs is mounted"),
@@ -132,7 +147,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="pci-ids",
         commands=_HERE,
-        parse=Path,
+        parse=existing_file,
         metavar="FILE",
         shown_default="where distributions put it",
         help="the PCI ID database (pci.ids)",
@@ -196,7 +211,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="api-burst",
         commands=_RUNNING,
-        parse=lambda text: int(positive(text)),
+        parse=count,
         default="600",
         metavar="N",
         help="requests to the API server that may go out at once, such as a node's first devices",

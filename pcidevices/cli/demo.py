@@ -51,7 +51,7 @@ def run(settings: argparse.Namespace) -> int:
         try:
             return anyio.run(_demo, settings, Path(folder))
         except KeyboardInterrupt:
-            return 0
+            return 1 if settings.check else 0
 
 
 async def _demo(settings: argparse.Namespace, folder: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 
 from collections.abc import Sequence
@@ -25,7 +26,6 @@ from pcidevices.domain.device import PciDevice, Scan
 from pcidevices.domain.inventory import status_of
 from pcidevices.errors import ConfigError
 from pcidevices.runtime.expendable import Expendable
-from pcidevices.settings import own_node_name
 
 
 # Told of every device; what is not known of one is null.
@@ -50,7 +50,7 @@ def run(settings: argparse.Namespace) -> int:
     """Print the list; what could not be read is told on stderr, and does not fail the command."""
     logs.configure(settings.log_level, "console")
     found = look(settings.sysfs, pci_ids_of(settings))
-    node_name = settings.node_name or own_node_name()
+    node_name = settings.node_name or socket.gethostname().lower()
     rows = [as_row(device, node_name) for device in found.devices]
     match settings.output:
         case "json":
@@ -68,8 +68,6 @@ def run(settings: argparse.Namespace) -> int:
 
 def pci_ids_of(settings: argparse.Namespace) -> PciIds:
     """The database that the settings name, or the system's."""
-    if settings.pci_ids is not None and not settings.pci_ids.is_file():
-        raise ConfigError(f"--pci-ids: there is no file {settings.pci_ids}")
     return PciIds(settings.pci_ids or find())
 
 

@@ -71,7 +71,7 @@ class InventoryReconciler:
         return device, decide(
             device,
             published,
-            place=Place(self._node_name, view.node),
+            place=Place(self._node_name, view.node, view.node_is_gone),
             policy=self._policy,
             claimed=address is not None and bool(view.claims_for(address)),
             kept_name=kept or None,
@@ -80,11 +80,14 @@ class InventoryReconciler:
 
     async def _create(self, name: str, wanted: Create) -> None:
         created = await self._create_or_adopt(name, wanted)
+        if created is None:
+            return
         self._wrote(created)
         self._wrote(await self._devices.write_status(created, wanted.status))
         log.info("device.published", address=wanted.status.address, resource=wanted.status.resource_name)
 
-    async def _create_or_adopt(self, name: str, wanted: Create) -> PublishedDevice:
+    async def _create_or_adopt(self, name: str, wanted: Create) -> PublishedDevice | None:
+        """The new object; None when there is one that only lacked its labels: the watch brings it now."""
         try:
             return await self._devices.create(name, labels=wanted.labels, owners=wanted.owners)
         except Conflict:
@@ -94,7 +97,8 @@ class InventoryReconciler:
                 raise
             if existing.deleting or (self._policy.simulated and not existing.is_simulated):
                 raise
-            return await self._devices.write_metadata(existing, labels=wanted.labels, owners=None)
+            self._wrote(await self._devices.write_metadata(existing, labels=wanted.labels, owners=None))
+            return None
 
     async def _amend(self, published: PublishedDevice, wanted: Amend) -> None:
         latest = published

@@ -9,12 +9,12 @@ from .address import PciAddress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A PCIDeviceClaim. Its address is None when the text makes no sense (an object older than the schema)."""
+    """A PCIDeviceClaim."""
 
     name: str
     uid: str
     resource_version: str
     node_name: str
-    address: PciAddress | None
+    address: PciAddress
     user_name: str = ""
     deleting: bool = False

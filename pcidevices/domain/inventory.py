@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
@@ -65,6 +66,8 @@ class Place:
     node_name: str
     node: Node | None = None
     """None until the API server has a Node of that name."""
+    node_is_gone: bool = False
+    """There was a Node, and somebody deleted it: what it owned is collected, and must stay so."""
 
 
 def decide(
@@ -85,34 +88,15 @@ def decide(
     """
     if published is not None and (published.deleting or (policy.simulated and not published.is_simulated)):
         return Leave()  # on its way out; or a real node's, which no simulation may touch
-    match seen:
-        case PciDevice() if seen.is_published(bridges=policy.bridges):
-            status = status_of(seen, place.node_name, kept_name=kept_name)
-            condition = Condition(
-                type=PRESENT, status="True", reason="Seen", message="the device was there at the last look"
-            )
-        case Unreadable():
-            if published is None:
-                return Leave()
-            status = published.status
-            condition = Condition(type=PRESENT, status="Unknown", reason="DeviceUnreadable", message=seen.problem)
-        case _:
-            if published is None:
-                return Leave()
-            if not claimed:
-                return Remove()
-            status = published.status
-            condition = Condition(
-                type=PRESENT,
-                status="False",
-                reason="DeviceNotFound",
-                message=f"{status.address} is not on the node any more, but it is claimed; "
-                "put it back or delete the claim",
-            )
-    status = _with_condition(status, condition, published, now)
+    if published is not None and published.is_simulated and not policy.simulated:
+        return Remove()  # left over from a rehearsal; what is real is published anew
+    told = _tell(seen, published, place=place, policy=policy, claimed=claimed, kept_name=kept_name)
+    if not isinstance(told, _Told):
+        return told
+    status = _with_condition(told.status, told.condition, published, now)
     labels = labels_of(seen, place.node_name, simulated=policy.simulated) if isinstance(seen, PciDevice) else {}
     if published is None:
-        return Create(labels, _owners((), place), status)
+        return Leave() if place.node_is_gone else Create(labels, _owners((), place), status)
     owners = _owners(published.owners, place)
     amended = Amend(
         labels=labels if labels.items() - published.labels.items() else None,
@@ -120,6 +104,42 @@ def decide(
         status=status if status != published.status else None,
     )
     return amended if amended != Amend(None, None, None) else Leave()
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the object shall say."""
+
+    status: PCIDeviceStatus
+    condition: Condition
+
+
+def _tell(
+    seen: PciDevice | Unreadable | None,
+    published: PublishedDevice | None,
+    *,
+    place: Place,
+    policy: Policy,
+    claimed: bool,
+    kept_name: str | None,
+) -> _Told | Leave | Remove:
+    """What there is to tell of the device; of one that is not seen, the last that was."""
+    if isinstance(seen, PciDevice) and (seen.is_published(bridges=policy.bridges) or (claimed and published)):
+        status = status_of(seen, place.node_name, kept_name=kept_name)
+        return _Told(status, _present("True", "Seen", "the device was there at the last look"))
+    if published is None:
+        return Leave()
+    if isinstance(seen, Unreadable):
+        return _Told(published.status, _present("Unknown", "DeviceUnreadable", seen.problem))
+    if not claimed:
+        return Remove()
+    name = published.status.address or published.name
+    message = f"{name} is not on the node any more, but it is claimed; put it back or delete the claim"
+    return _Told(published.status, _present("False", "DeviceNotFound", message))
+
+
+def _present(status: Literal["True", "False", "Unknown"], reason: str, message: str) -> Condition:
+    return Condition(type=PRESENT, status=status, reason=reason, message=message)
 
 
 def status_of(device: PciDevice, node_name: str, *, kept_name: str | None = None) -> PCIDeviceStatus:

@@ -45,6 +45,8 @@ _UNKNOWN = "unknown"
 _SOCKET = "/var/lib/kubelet/device-plugins/kubevirt-/{vendor}-{product}.sock"
 _SOCKET_LIMIT = 108
 _LABEL_LIMIT = 63
+# What the path of 107 bytes leaves for the whole name, and for a vendor with a device id behind it.
+_NAME_LIMIT, _VENDOR_LIMIT = 61, 52
 # The kubelet takes a domain that begins with "requests." for a quota (helpers.IsExtendedResourceName).
 _RESERVED_VENDORS = frozenset({"", "requests"})
 
@@ -60,8 +62,12 @@ def resource_name(vendor_name: str | None, device_name: str | None, device_id: s
     product = _product(device_name)
     if product and not _fits(vendor, product):
         product = product.replace("VIRTUAL_FUNCTION", "VF")
-    if not product or not _fits(vendor, product):
-        product = device_id
+    if not _fits(vendor, product):
+        product = ""
+    # The ancestor keeps leading underscores, which the kubelet refuses; they count for the length all the same.
+    product = product.lstrip("_") or device_id
+    if len(f"{vendor}/{product}") > _NAME_LIMIT:
+        vendor = f"{vendor.removesuffix('.com')[:_VENDOR_LIMIT]}.com"
     return ResourceName(f"{vendor}/{product}")
 
 
@@ -82,15 +88,14 @@ def _vendor_word(name: str | None) -> str:
         return _UNKNOWN
     bracketed = _BRACKETED.search(name)
     word = bracketed[1].split("/")[0] if bracketed else name.split(" ")[0]
-    word = _NOT_ALNUM.sub("", word).lower()[:_LABEL_LIMIT]
+    word = _NOT_ALNUM.sub("", word).lower()
     return _UNKNOWN if word in _RESERVED_VENDORS else word
 
 
 def _product(name: str | None) -> str:
     text = "".join(map(_go_upper, (_known(name) or "").strip(_GO_TRIM)))
     text = _GO_SPACE.sub("_", text.replace("/", "_").replace(".", "_"))
-    # The ancestor keeps leading underscores, which the kubelet refuses.
-    return _NOT_PRODUCT.sub("", text).strip("_")
+    return _NOT_PRODUCT.sub("", text).rstrip("_")
 
 
 def _go_upper(character: str) -> str:

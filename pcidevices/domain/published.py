@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from pcidevices.api.v1beta1 import (
     CLASS_LABEL,
@@ -30,6 +31,8 @@ class Owner:
     kind: str
     name: str
     uid: str
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,8 @@ class PublishedDevice:
     labels: Mapping[str, str]
     owners: tuple[Owner, ...]
     status: PCIDeviceStatus
+    misshapen_status: Mapping[str, Any] = field(default_factory=dict)
+    """The status as it stands when it does not fit the types; *status* is empty then."""
     deleting: bool = False
 
     @property

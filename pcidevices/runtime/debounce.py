@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from anyio import Event, current_time, move_on_after
+from anyio import Event, current_time, sleep
+
+
+_TICK = 0.0001
 
 
 class Debounce:
@@ -18,9 +21,13 @@ class Debounce:
         self._limit = limit
         self._hints: dict[str, int] = {}
         self._stirred = Event()
+        self._first = self._last = 0.0
 
     def hint(self, source: str) -> None:
         """Something may have changed; *source* says who thinks so (for the log, not for the decision)."""
+        self._last = current_time()
+        if not self._hints:
+            self._first = self._last
         self._hints[source] = self._hints.get(source, 0) + 1
         self._stirred.set()
 
@@ -28,12 +35,8 @@ class Debounce:
         """Wait for a burst of hints to end; return how many came from each source."""
         while not self._hints:
             await self._next()
-        deadline = current_time() + self._limit
-        while (left := min(self._quiet, deadline - current_time())) > 0:
-            with move_on_after(left):
-                await self._next()
-                continue
-            break
+        while (left := min(self._last + self._quiet, self._first + self._limit) - current_time()) > _TICK:  # noqa: ASYNC110  time passes
+            await sleep(left)
         hints, self._hints = self._hints, {}
         return hints
 

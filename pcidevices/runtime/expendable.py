@@ -44,6 +44,7 @@ class Expendable(Generic[K, V]):
         self._on_late = on_late
         self._lock = threading.Lock()
         self._asked: deque[K] = deque()
+        self._wanted: frozenset[K] = frozenset()
         self._current: tuple[K, float] | None = None
         self._generation = 0
         self._stuck: set[K] = set()
@@ -70,9 +71,9 @@ class Expendable(Generic[K, V]):
     def ask(self, keys: Iterable[K]) -> None:
         """Have *keys* looked at, unless they were already; forget all others."""
         keys = list(keys)
-        wanted = set(keys)
         with self._lock:
-            for gone in self._results.keys() - wanted:
+            self._wanted = frozenset(keys)
+            for gone in self._results.keys() - self._wanted:
                 del self._results[gone]
             under_way = self._current[0] if self._current else None
             self._asked = deque(
@@ -112,6 +113,9 @@ class Expendable(Generic[K, V]):
                 if generation != self._generation:
                     self._stuck.discard(key)
                     break
-                self._results[key] = value
+                if key in self._wanted:
+                    self._results[key] = value
                 self._current = (self._asked.popleft(), time.monotonic()) if self._asked else None
+                if self._current is None:
+                    return  # whoever asks next starts another thread
         self._on_late()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from anyio import current_time, sleep
+from anyio import Lock, current_time, sleep
+
+
+_TICK = 0.0001
 
 
 class TokenBucket:
@@ -19,14 +22,18 @@ class TokenBucket:
         # The moment at which the bucket would be full again if nobody took anything.
         self._full_at = float("-inf")
         self._paused_until = float("-inf")
+        self._door = Lock()
 
     async def take(self) -> None:
         """Wait for a token."""
-        now = current_time()
-        self._full_at = max(self._full_at, now) + 1 / self._rate
-        ready_at = max(self._full_at - self._burst / self._rate, self._paused_until)
-        if ready_at > now:
-            await sleep(ready_at - now)
+        async with self._door:  # one at a time, in the order they came
+            self._full_at = max(self._full_at, current_time()) + 1 / self._rate
+            while (wait := self._ready_at - current_time()) > _TICK:  # noqa: ASYNC110  time passes
+                await sleep(wait)
+
+    @property
+    def _ready_at(self) -> float:
+        return max(self._full_at - self._burst / self._rate, self._paused_until)
 
     def pause(self, seconds: float) -> None:
         """Hand out nothing for *seconds*."""

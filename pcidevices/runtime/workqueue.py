@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from math import inf
 from typing import Generic, TypeVar
 
-from anyio import Event, current_time, move_on_after
+from anyio import Event, current_time, lowlevel, move_on_after
 
 
 K = TypeVar("K", bound=Hashable)
@@ -78,6 +78,7 @@ class WorkQueue(Generic[K]):
                 self._push(key)
 
     async def _next(self) -> K:
+        await lowlevel.checkpoint()  # a worker that never runs dry lets others run, and can be cancelled
         while True:
             now = current_time()
             for key in [key for key, due in self._due.items() if due <= now]:

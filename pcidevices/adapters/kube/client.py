@@ -12,7 +12,7 @@ import structlog
 
 from anyio import Lock, current_time, move_on_after
 
-from pcidevices.errors import Throttled, Unauthorized, Unavailable
+from pcidevices.errors import ConfigError, Throttled, Unauthorized, Unavailable
 from pcidevices.runtime.tokenbucket import TokenBucket
 
 from .connection import Connection
@@ -186,8 +186,11 @@ class KubeClient:
         async with self._reloading:
             if current_time() - self._reloaded_at < _RELOAD_AT_MOST_EVERY:
                 return
-            fresh = await self._credentials.load()
             self._reloaded_at = current_time()
+            try:
+                fresh = await self._credentials.load()
+            except ConfigError as error:  # being replaced just now; they were good once
+                raise Unauthorized(f"{self.server} does not know us, and the credentials are unreadable") from error
             log.info("credentials.reloaded", server=self.server)
             if any(getattr(fresh, name) != getattr(self._configuration, name) for name in _CONNECTION):
                 old, self._connection = self._connection, Connection(fresh)

@@ -60,7 +60,8 @@ class KubeDevices:
         return await self._patch(device, "", {"metadata": metadata})
 
     async def write_status(self, device: PublishedDevice, status: PCIDeviceStatus) -> PublishedDevice:
-        differs = merge_patch(msgspec.to_builtins(device.status), msgspec.to_builtins(status))
+        before = device.misshapen_status or msgspec.to_builtins(device.status)
+        differs = merge_patch(before, msgspec.to_builtins(status))
         return await self._patch(device, "/status", {"status": differs})
 
     async def delete(self, device: PublishedDevice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import astuple
 from typing import Any
 
 import msgspec
@@ -17,11 +18,13 @@ from pcidevices.domain.published import Node, Owner, PublishedDevice
 log = structlog.get_logger()
 
 
-class _Owner(msgspec.Struct, rename="camel"):
+class _Owner(msgspec.Struct, rename="camel", omit_defaults=True):
     api_version: str = ""
     kind: str = ""
     name: str = ""
     uid: str = ""
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -49,18 +52,20 @@ def published_device(raw: msgspec.Raw | bytes, node_name: str) -> PublishedDevic
     meta = whole.metadata
     if PciAddress.of_object_name(meta.name, node_name) is None:
         return None
+    misshapen: dict[str, Any] = {}
     try:
         status = msgspec.json.decode(whole.status, type=PCIDeviceStatus)
     except msgspec.ValidationError as error:
         log.warning("object.misshapen", kind="PCIDevice", name=meta.name, error=str(error))
-        status = PCIDeviceStatus()
+        status, misshapen = PCIDeviceStatus(), msgspec.json.decode(whole.status, type=dict[str, Any])
     return PublishedDevice(
         name=meta.name,
         uid=meta.uid,
         resource_version=meta.resource_version,
         labels=meta.labels or {},
-        owners=tuple(Owner(o.api_version, o.kind, o.name, o.uid) for o in meta.owner_references or ()),
+        owners=tuple(Owner(*msgspec.structs.astuple(owner)) for owner in meta.owner_references or ()),
         status=status,
+        misshapen_status=misshapen,
         deleting=meta.deletion_timestamp is not None,
     )
 
@@ -71,7 +76,8 @@ def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
     meta = whole.metadata
     try:
         spec = msgspec.json.decode(whole.spec, type=PCIDeviceClaimSpec)
-    except msgspec.ValidationError as error:
+        address = PciAddress.parse(spec.address)
+    except ValueError as error:  # msgspec's ValidationError is one
         log.warning("object.misshapen", kind="PCIDeviceClaim", name=meta.name, error=str(error))
         return None
     if spec.node_name != node_name:
@@ -81,7 +87,7 @@ def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
         uid=meta.uid,
         resource_version=meta.resource_version,
         node_name=spec.node_name,
-        address=PciAddress.parse(spec.address),
+        address=address,
         user_name=spec.user_name,
         deleting=meta.deletion_timestamp is not None,
     )
@@ -95,4 +101,4 @@ def node(raw: msgspec.Raw | bytes) -> Node:
 
 def owner_references(owners: Sequence[Owner]) -> list[dict[str, Any]]:
     """Owners as metadata.ownerReferences."""
-    return [{"apiVersion": o.api_version, "kind": o.kind, "name": o.name, "uid": o.uid} for o in owners]
+    return [msgspec.to_builtins(_Owner(*astuple(owner))) for owner in owners]

@@ -101,6 +101,17 @@ async def test_versions_of_a_kind_are_views_of_the_same_objects(api: Api, defini
     assert (await api.get(objects(definition, "v1beta1")))["items"][0]["apiVersion"].endswith("/v1beta1")
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [{"type": "nonsense"}, {"type": "string", "pattern": "("}, {"type": "array", "x-kubernetes-list-type": "map"}],
+)
+async def test_a_schema_must_be_one(api: Api, definition: Definition, broken: dict[str, Any]) -> None:
+    schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"]["properties"]["broken"] = broken
+
+    assert (await api.post(DEFINITIONS, definition)).status == 422
+
+
 async def test_without_a_status_subresource_status_is_an_ordinary_field(api: Api, definition: Definition) -> None:
     definition["spec"]["versions"][0]["subresources"] = {}
     await api.post(DEFINITIONS, definition)

@@ -1,0 +1,88 @@
+"""What was observed: one writer, immutable readings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pcidevices.domain.device import Scan, Unreadable
+from pcidevices.registry import Registry
+from tests.support.builders import a_claim, a_gpu, a_nic, a_node, a_published
+
+
+GPU, NIC = a_gpu(), a_nic()
+BROKEN = Unreadable("0000:06:00.0", "vendor is missing")
+
+
+def test_a_scan_names_what_appeared_vanished_and_changed() -> None:
+    registry = Registry()
+    assert registry.replace_scan(Scan((GPU, NIC), (BROKEN,))) == {"0000:04:00.0", "0000:05:00.0", "0000:06:00.0"}
+
+    assert registry.replace_scan(Scan((replace(GPU, driver=None),), (BROKEN,))) == {"0000:04:00.0", "0000:05:00.0"}
+    assert registry.replace_scan(Scan((replace(GPU, driver=None),), (BROKEN,))) == set()
+
+
+def test_a_device_that_became_unreadable_is_one_and_not_the_other() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,)))
+
+    assert registry.replace_scan(Scan((), (Unreadable(str(GPU.address), "gone mad"),))) == {str(GPU.address)}
+    assert registry.snapshot.devices == {}
+    assert set(registry.snapshot.unreadable) == {str(GPU.address)}
+
+
+def test_a_snapshot_does_not_change() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,)))
+    before = registry.snapshot
+
+    registry.replace_scan(Scan((NIC,)))
+
+    assert set(before.devices) == {GPU.address}
+
+
+def test_a_list_of_published_devices_names_those_that_changed() -> None:
+    registry = Registry()
+    gpu, nic = a_published(GPU), a_published(NIC)
+    assert registry.replace_published([gpu, nic], 7) == {gpu.name, nic.name}
+
+    assert registry.replace_published([replace(gpu, resource_version="2")], 8) == {gpu.name, nic.name}
+    assert registry.snapshot.published_version == 8
+
+
+def test_the_version_of_a_list_counts_although_nothing_in_it_changed() -> None:
+    """It says that what is not in it was deleted, not late."""
+    registry = Registry()
+    registry.replace_published([], 7)
+
+    assert registry.replace_published([], 9) == set()
+    assert registry.snapshot.published_version == 9
+
+
+def test_claims_that_changed_are_told_as_they_were_and_as_they_are() -> None:
+    """A claim that moved to another device concerns both."""
+    registry = Registry()
+    before, after = a_claim(GPU), replace(a_claim(NIC), name=a_claim(GPU).name)
+    registry.replace_claims([before])
+
+    assert registry.replace_claims([after]) == {before, after}
+    assert registry.replace_claims([after]) == set()
+    assert registry.replace_claims([]) == {after}
+
+
+def test_claims_are_found_by_the_device_they_are_on() -> None:
+    registry = Registry()
+    on_gpu = a_claim(GPU)
+    registry.replace_claims([on_gpu, a_claim(NIC)])
+
+    assert registry.snapshot.claims_for(GPU.address) == (on_gpu,)
+
+
+def test_another_life_of_the_node_is_another_node() -> None:
+    registry = Registry()
+
+    assert [registry.replace_node(node) for node in (a_node(), a_node(), a_node(uid="node-2"), None)] == [
+        True,
+        False,
+        True,
+        True,
+    ]
