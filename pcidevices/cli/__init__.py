@@ -33,12 +33,9 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     flags = _parser().parse_args(argv)
-    if flags.command == "version":
-        print(f"pcidevices {__version__}")
-        return 0
     try:
-        settings = resolve(flags.command, flags)
-        return int(importlib.import_module(f"pcidevices.cli.{flags.command}").run(settings))
+        status = _run(flags)
+        sys.stdout.flush()
     except ConfigError as error:
         print(f"pcidevices: {error}", file=sys.stderr)
         return MISUSED
@@ -48,6 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    return status
+
+
+def _run(flags: argparse.Namespace) -> int:
+    if flags.command == "version":
+        print(f"pcidevices {__version__}")
+        return 0
+    settings = resolve(flags.command, flags)
+    return int(importlib.import_module(f"pcidevices.cli.{flags.command}").run(settings))
 
 
 def _parser() -> argparse.ArgumentParser:

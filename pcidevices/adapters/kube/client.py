@@ -101,10 +101,11 @@ class KubeClient:
         """
         await self._bucket.take()
         try:
-            return await self._once(method, path, query=query, body=body, content_type=content_type)
-        except Unauthorized:
-            await self._reload()
-            return await self._once(method, path, query=query, body=body, content_type=content_type)
+            try:
+                return await self._once(method, path, query=query, body=body, content_type=content_type)
+            except Unauthorized:
+                await self._reload()
+                return await self._once(method, path, query=query, body=body, content_type=content_type)
         except Throttled as error:
             self._bucket.pause(error.retry_after)
             raise
@@ -189,10 +190,14 @@ class KubeClient:
             self._reloaded_at = current_time()
             try:
                 fresh = await self._credentials.load()
+                replacement = Connection(fresh) if self._needs_another_connection(fresh) else None
             except ConfigError as error:  # being replaced just now; they were good once
                 raise Unauthorized(f"{self.server} does not know us, and the credentials are unreadable") from error
             log.info("credentials.reloaded", server=self.server)
-            if any(getattr(fresh, name) != getattr(self._configuration, name) for name in _CONNECTION):
-                old, self._connection = self._connection, Connection(fresh)
+            if replacement is not None:
+                old, self._connection = self._connection, replacement
                 await old.close()
             self._configuration = fresh
+
+    def _needs_another_connection(self, fresh: Configuration) -> bool:
+        return any(getattr(fresh, name) != getattr(self._configuration, name) for name in _CONNECTION)

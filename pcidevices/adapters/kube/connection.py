@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
 import urllib.parse
 import urllib.request
 
 from typing import Any
 
 import aiohttp
+
+from pcidevices.errors import ConfigError
 
 from .narrow import Configuration, RESTClientObject
 
@@ -18,11 +21,17 @@ class Connection:
 
     Its own session would ask the environment for proxies with each request, in a thread; here that is done
     once.
+
+    Raises:
+        ConfigError: the certificates or keys make no sense.
     """
 
     def __init__(self, configuration: Configuration) -> None:
         self._host = str(configuration.host)
-        self._rest = RESTClientObject(configuration)
+        try:
+            self._rest = RESTClientObject(configuration)
+        except (ssl.SSLError, OSError, ValueError) as error:
+            raise ConfigError(f"the certificates for {self._host} cannot be used: {error}") from error
         self._session = aiohttp.ClientSession(connector=self._rest.pool_manager.connector, connector_owner=False)
         self._server_hostname: str | None = configuration.tls_server_name or None
         self._proxy: str | None = configuration.proxy or _proxy_of_environment(self._host)

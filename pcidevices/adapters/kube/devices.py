@@ -16,6 +16,7 @@ from pcidevices.ports import Listing
 from .client import MERGE_PATCH, KubeClient
 from .objects import owner_references, published_device
 from .reflector import Reflector
+from .translate import understood
 
 
 _PATH = f"/apis/{API_VERSION}/pcidevices"
@@ -79,7 +80,8 @@ class KubeDevices:
         return self._decode(await self._client.request("PATCH", path, body=body, content_type=MERGE_PATCH))
 
     def _decode(self, body: bytes) -> PublishedDevice:
-        device = published_device(body, self._node_name)
+        with understood("PCIDevice"):
+            device = published_device(body, self._node_name)
         if device is None:
             raise Refused(f"the API server answered with an object that is not node {self._node_name}'s")
         return device

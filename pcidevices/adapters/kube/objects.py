@@ -57,7 +57,8 @@ def published_device(raw: msgspec.Raw | bytes, node_name: str) -> PublishedDevic
         status = msgspec.json.decode(whole.status, type=PCIDeviceStatus)
     except msgspec.ValidationError as error:
         log.warning("object.misshapen", kind="PCIDevice", name=meta.name, error=str(error))
-        status, misshapen = PCIDeviceStatus(), msgspec.json.decode(whole.status, type=dict[str, Any])
+        raw_status = msgspec.json.decode(whole.status)
+        status, misshapen = PCIDeviceStatus(), raw_status if isinstance(raw_status, dict) else {}
     return PublishedDevice(
         name=meta.name,
         uid=meta.uid,

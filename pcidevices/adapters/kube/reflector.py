@@ -24,7 +24,7 @@ from pcidevices.ports import Listing
 from pcidevices.runtime.backoff import Backoff
 
 from .client import KubeClient, Query
-from .translate import Status, error_of
+from .translate import Status, error_of, understood
 
 
 log = structlog.get_logger()
@@ -142,9 +142,10 @@ class Reflector(Generic[T]):
         while True:
             page = [("limit", str(_PAGE)), *([("continue", token)] if token else [])]
             body = await self.client.request("GET", self.path, query=[*self._selection, *page])
-            whole = msgspec.json.decode(body, type=_List)
-            for raw in whole.items or ():
-                objects = self._with(objects, raw)
+            with understood(f"LIST {self.path}"):
+                whole = msgspec.json.decode(body, type=_List)
+                for raw in whole.items or ():
+                    objects = self._with(objects, raw)
             token = whole.metadata.continue_
             if not token:
                 return _Watching(objects, whole.metadata.resource_version)
@@ -161,7 +162,8 @@ class Reflector(Generic[T]):
         ]
         async for line in self.client.lines(self.path, query=query, silence=self.silence):
             if line.strip():
-                state = self._turn(state, msgspec.json.decode(line, type=_Event))
+                with understood(f"WATCH {self.path}"):
+                    state = self._turn(state, msgspec.json.decode(line, type=_Event))
                 yield state
 
     def _turn(self, state: _Watching[T], event: _Event) -> _Watching[T]:

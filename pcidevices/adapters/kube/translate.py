@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 
 from collections.abc import Iterator, Mapping
@@ -71,8 +72,23 @@ def translated(what: str) -> Iterator[None]:
         raise Unavailable(f"{what}: {str(error) or type(error).__name__}") from error
 
 
+@contextmanager
+def understood(what: str) -> Iterator[None]:
+    """
+    Turn an answer that makes no sense into Unavailable: something between us and the server spoke.
+
+    Raises:
+        Unavailable: it is no JSON, or not of the shape that the API has.
+    """
+    try:
+        yield
+    except msgspec.MsgspecError as error:
+        raise Unavailable(f"{what}: an answer that makes no sense: {error}") from error
+
+
 def _seconds(retry_after: str | None) -> float:
     try:
-        return max(float(retry_after or _DEFAULT_RETRY_AFTER), 0.0)
+        seconds = float(retry_after or _DEFAULT_RETRY_AFTER)
     except ValueError:  # a date, which no API server sends
         return _DEFAULT_RETRY_AFTER
+    return max(seconds, 0.0) if math.isfinite(seconds) else _DEFAULT_RETRY_AFTER

@@ -10,6 +10,7 @@ from pathlib import Path
 
 
 _PAGE = 4096
+_LONGEST_NUMBER = 24  # of 64 bits, in any notation
 # Nothing in sysfs minds O_NONBLOCK; a tree that somebody made by hand may hold a FIFO.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
@@ -54,8 +55,9 @@ def link(name: str, *, below: int) -> str | None:
 
 def number(name: str, *, below: int) -> int | None:
     """An attribute that is a number, decimal or with ``0x``; None when there is none or it is no number."""
-    with suppress(ValueError, TypeError):
-        return int(text(name, below=below) or "", 0)
+    digits = text(name, below=below) or ""
+    with suppress(ValueError):
+        return int(digits, 0) if len(digits) <= _LONGEST_NUMBER else None
     return None
 
 

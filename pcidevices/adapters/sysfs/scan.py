@@ -67,13 +67,19 @@ def scan(sysfs: Path) -> Seen:
     lives: dict[PciAddress, int] = {}
     for name in names:
         try:
-            address = PciAddress.parse(name)
+            address = _address(name)
             with folder(f"{bus}/{name}") as fd:
                 group = link("iommu_group", below=fd)
                 if group is not None:
                     groups[group].append(address)
-                device = _read(address, fd, group=group, below=below)
-                lives[address] = os.fstat(fd).st_ino
+                life = os.fstat(fd).st_ino
+                try:
+                    device = _read(address, fd, group=group, below=below)
+                except DeviceUnreadable:
+                    if os.stat(f"{bus}/{name}").st_ino != life:  # noqa: PTH116  it went meanwhile
+                        continue
+                    raise
+                lives[address] = life
             devices.append(device)
         except FileNotFoundError:
             continue
@@ -85,6 +91,13 @@ def scan(sysfs: Path) -> Seen:
         key=lambda d: d.address,
     )
     return Seen(Scan(tuple(whole), tuple(unreadable)), lives)
+
+
+def _address(name: str) -> PciAddress:
+    address = PciAddress.parse(name)
+    if str(address) != name:  # the kernel always writes the domain; two folders must not be one device
+        raise ValueError(f"not an address as the kernel writes it: {name!r}")
+    return address
 
 
 def _read(address: PciAddress, fd: int, *, group: str | None, below: Below) -> PciDevice:
@@ -122,7 +135,6 @@ def _subsystem(fd: int) -> str | None:
 def _hex(name: str, pattern: re.Pattern[str], fd: int) -> str:
     found = text(name, below=fd)
     if found is None:
-        os.stat("vendor", dir_fd=fd)  # a device that has just gone says so here
         raise DeviceUnreadable(f"{name} cannot be read")
     match = pattern.fullmatch(found.lower())
     if match is None:

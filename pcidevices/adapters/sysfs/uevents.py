@@ -61,9 +61,10 @@ class Gaps:
 
     def found(self, event: Mapping[str, str], now: float) -> bool:
         """Whether events are missing before this one, and that is worth a look now."""
-        number = int(event.get("SEQNUM", 0))
+        number = int(event.get("SEQNUM") or 0)
         missing = self._next is not None and number > self._next
-        self._next = number + 1
+        # Two processors may send in another order than they counted.
+        self._next = max(self._next or 0, number + 1) if number else self._next
         if not missing or now < self._quiet_until:
             return False
         self._quiet_until = now + self._every
