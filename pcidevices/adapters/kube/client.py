@@ -31,7 +31,6 @@ Query = Sequence[tuple[str, str]]
 _CONNECT = 10.0
 _LONGEST_LINE = 32 << 20
 _RELOAD_AT_MOST_EVERY = 5.0
-_CONNECTION = ("host", "ssl_ca_cert", "cert_file", "key_file", "verify_ssl", "tls_server_name", "proxy")
 
 
 class KubeClient:
@@ -58,6 +57,8 @@ class KubeClient:
         self._user_agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=longest, sock_connect=_CONNECT)
         self._connection = Connection(configuration)
+        # The one before stays open for what is under way on it.
+        self._retired: Connection | None = None
         self._reloading = Lock()
         self._reloaded_at = float("-inf")
 
@@ -77,7 +78,7 @@ class KubeClient:
             yield client
         finally:
             with move_on_after(1, shield=True):
-                await client._connection.close()
+                await client._close()
 
     @property
     def server(self) -> str:
@@ -108,6 +109,10 @@ class KubeClient:
                 return await self._once(method, path, query=query, body=body, content_type=content_type)
         except Throttled as error:
             self._bucket.pause(error.retry_after)
+            raise
+        except Unavailable as error:
+            if isinstance(error.__cause__, aiohttp.ClientSSLError):
+                await self._reload()  # perhaps the cluster's authority was replaced
             raise
 
     async def lines(self, path: str, *, query: Query, silence: float) -> AsyncIterator[bytes]:
@@ -182,6 +187,11 @@ class KubeClient:
             timeout=timeout,
         )
 
+    async def _close(self) -> None:
+        for connection in (self._retired, self._connection):
+            if connection is not None:
+                await connection.close()
+
     async def _reload(self) -> None:
         """Read the credentials again, once for all who were turned away at the same time."""
         async with self._reloading:
@@ -190,14 +200,12 @@ class KubeClient:
             self._reloaded_at = current_time()
             try:
                 fresh = await self._credentials.load()
-                replacement = Connection(fresh) if self._needs_another_connection(fresh) else None
+                replacement = Connection(fresh)
             except ConfigError as error:  # being replaced just now; they were good once
                 raise Unauthorized(f"{self.server} does not know us, and the credentials are unreadable") from error
             log.info("credentials.reloaded", server=self.server)
-            if replacement is not None:
-                old, self._connection = self._connection, replacement
-                await old.close()
+            # Files are replaced under the same path, so what they say is not compared.
+            retired, self._retired, self._connection = self._retired, self._connection, replacement
+            if retired is not None:
+                await retired.close()
             self._configuration = fresh
-
-    def _needs_another_connection(self, fresh: Configuration) -> bool:
-        return any(getattr(fresh, name) != getattr(self._configuration, name) for name in _CONNECTION)

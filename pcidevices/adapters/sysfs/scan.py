@@ -69,22 +69,23 @@ def scan(sysfs: Path) -> Seen:
         try:
             address = _address(name)
             with folder(f"{bus}/{name}") as fd:
-                group = link("iommu_group", below=fd)
-                if group is not None:
-                    groups[group].append(address)
                 life = os.fstat(fd).st_ino
-                try:
-                    device = _read(address, fd, group=group, below=below)
-                except DeviceUnreadable:
-                    if os.stat(f"{bus}/{name}").st_ino != life:  # noqa: PTH116  it went meanwhile
-                        continue
-                    raise
-                lives[address] = life
-            devices.append(device)
+                group = link("iommu_group", below=fd)
+                device = _read_or_tell(address, fd, group=group, below=below)
+            if os.stat(f"{bus}/{name}").st_ino != life:  # noqa: PTH116  cheaper; another device has taken its place
+                continue
         except FileNotFoundError:
             continue
-        except (DeviceUnreadable, ValueError, OSError) as error:
+        except (ValueError, OSError) as error:
             unreadable.append(Unreadable(name, str(error)))
+            continue
+        if group is not None:
+            groups[group].append(address)
+        if isinstance(device, Unreadable):
+            unreadable.append(device)
+        else:
+            devices.append(device)
+            lives[address] = life
     members = {group: tuple(sorted(addresses)) for group, addresses in groups.items()}
     whole = sorted(
         (replace(d, iommu_group_members=members[d.iommu_group]) if d.iommu_group else d for d in devices),
@@ -98,6 +99,13 @@ def _address(name: str) -> PciAddress:
     if str(address) != name:  # the kernel always writes the domain; two folders must not be one device
         raise ValueError(f"not an address as the kernel writes it: {name!r}")
     return address
+
+
+def _read_or_tell(address: PciAddress, fd: int, *, group: str | None, below: Below) -> PciDevice | Unreadable:
+    try:
+        return _read(address, fd, group=group, below=below)
+    except (DeviceUnreadable, ValueError) as error:
+        return Unreadable(str(address), str(error))
 
 
 def _read(address: PciAddress, fd: int, *, group: str | None, below: Below) -> PciDevice:

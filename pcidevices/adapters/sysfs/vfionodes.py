@@ -33,7 +33,10 @@ class VfioNodes:
                 inotify.add_watch(self._dev, Mask.CREATE | Mask.ONLYDIR)
                 self._watch_vfio(inotify)
                 async for event in inotify:
-                    if event.path is not None and (event.path == self._vfio or self._vfio in event.path.parents):
+                    if Mask.Q_OVERFLOW in event.mask:
+                        self._watch_vfio(inotify)
+                        hint(SOURCE)
+                    elif event.path is not None and (event.path == self._vfio or self._vfio in event.path.parents):
                         if event.path == self._vfio and Mask.CREATE in event.mask:
                             self._watch_vfio(inotify)
                         hint(SOURCE)
