@@ -60,9 +60,10 @@ async def run(
 
         # Nothing acts until the node and the cluster were both seen once.
         await tg.start(feeds.hardware, world.hardware)
-        await tg.start(feeds.node, world.nodes)
-        await tg.start(feeds.claims, world.claims)
-        await tg.start(feeds.published, world.devices)
+        async with create_task_group() as syncing:
+            syncing.start_soon(tg.start, feeds.node, world.nodes)
+            syncing.start_soon(tg.start, feeds.claims, world.claims)
+            syncing.start_soon(tg.start, feeds.published, world.devices)
         seen = registry.snapshot
         log.info("agent.synced", devices=len(seen.devices), published=len(seen.published), claims=len(seen.claims))
 

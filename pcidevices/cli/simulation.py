@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from pcidevices.sim.node import NodeSpec, SimulatedNode, SpecError, builtin_pci_
 log = structlog.get_logger()
 
 _LOOK_AT_FILE_EVERY = 0.5
+_ROOM = 256 << 20
 
 
 class Simulation:
@@ -75,12 +78,19 @@ def simulated_node(spec: str, *, pci_ids: Path | None) -> Iterator[Simulation]:
     """
     spec_file = None if spec == BUILTIN else Path(spec)
     described = _described(spec_file)
-    with tempfile.TemporaryDirectory(prefix="pcidevices-node-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pcidevices-node-", dir=_in_memory()) as folder:
         node = SimulatedNode(Path(folder), described)
         try:
             yield Simulation(node, spec_file, PciIds(pci_ids or builtin_pci_ids()))
         finally:
             node.close()
+
+
+def _in_memory() -> Path | None:
+    """A place for thousands of small files that no disk needs to see; None where there is none with room."""
+    shm = Path("/dev/shm")  # noqa: S108  the folder below it gets a name of its own
+    has_room = shm.is_dir() and os.access(shm, os.W_OK) and shutil.disk_usage(shm).free > _ROOM
+    return shm if has_room else None
 
 
 def _described(spec_file: Path | None) -> NodeSpec:

@@ -91,24 +91,24 @@ def rest() -> Iterator[Row]:
 @contextmanager
 def _cluster() -> Iterator[tuple[Cluster, Path]]:
     with tempfile.TemporaryDirectory() as folder, running_cluster(Path(folder) / "cluster") as cluster:
-        time.sleep(2)  # a definition that is new is refused for a moment
+        for kind in ("pcidevices", "pcideviceclaims"):  # the first request for a new kind is told to come back
+            cluster.kubectl("get", kind)
         yield cluster, Path(folder)
 
 
 @contextmanager
 def _real_agent(cluster: Cluster, folder: Path, spec: str) -> Iterator[Agent]:
     """The agent as it runs on a node, hint sources and all, over a tree that somebody else simulates."""
-    (folder / "node").mkdir()
-    node = SimulatedNode(folder / "node", load_spec(spec))
-    with (folder / "agent.log").open("wb") as log:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as tree, (folder / "agent.log").open("wb") as log:
+        node = SimulatedNode(Path(tree), load_spec(spec))
         where = ["--node-name", "real", "--kubeconfig", str(cluster.kubeconfig), "--sysfs", str(node.sysfs)]
         command = [str(BIN / "pcidevices"), "agent", *where, "--log-format", "json", "--log-level", "debug"]
         process = subprocess.Popen(command, stderr=log)
-    try:
-        yield Agent(process, folder / "agent.log", folder / "none")
-    finally:
-        process.terminate()
-        process.wait(10)
+        try:
+            yield Agent(process, folder / "agent.log", folder / "none")
+        finally:
+            process.terminate()
+            process.wait(10)
 
 
 def _rss_mib(pid: int) -> float:

@@ -19,7 +19,7 @@ from tests.e2e.cluster import BIN, a_spec
 
 def scan() -> Iterator[Row]:
     """One look at a thousand functions, names and all, against the tool that everyone knows."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         node = SimulatedNode(Path(folder), load_spec(a_spec(1000)))
         pci_ids = PciIds(find())
         ours = median_seconds(lambda: names_added(scan_once(node.sysfs), pci_ids))

@@ -17,7 +17,7 @@ from pcidevices.runtime.tokenbucket import TokenBucket
 
 from .connection import Connection
 from .credentials import Credentials
-from .narrow import Configuration
+from .narrow import ConfigException, Configuration
 from .translate import error_of, translated
 
 
@@ -176,7 +176,11 @@ class KubeClient:
         content_type: str = JSON,
     ) -> aiohttp.ClientResponse:
         headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": self._user_agent}
-        if token := await self._configuration.get_api_key_with_prefix("BearerToken"):
+        try:
+            token = await self._configuration.get_api_key_with_prefix("BearerToken")
+        except ConfigException as error:  # the file of a projected token, just now being replaced
+            raise Unauthorized(f"{self.server}: {error}") from error
+        if token:
             headers["Authorization"] = token
         return await self._connection.request(
             method,

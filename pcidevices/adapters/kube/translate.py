@@ -69,7 +69,7 @@ def translated(what: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError) as error:
-        raise Unavailable(f"{what}: {str(error) or type(error).__name__}") from error
+        raise Unavailable(f"{what}: {str(error) or 'no answer in time'}") from error
 
 
 @contextmanager

@@ -17,14 +17,14 @@ _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 
 @contextmanager
-def folder(path: str | os.PathLike[str]) -> Iterator[int]:
+def folder(path: str | os.PathLike[str], *, below: int | None = None) -> Iterator[int]:
     """
-    Open a folder.
+    Open a folder, for the length of the ``with`` block.
 
     What is read below the descriptor belongs to one life of a device: once the device is gone,
     everything below answers ENOENT or ENODEV, also when another device has taken its address.
     """
-    fd = os.open(path, _FOLDER)
+    fd = os.open(path, _FOLDER, dir_fd=below)
     try:
         yield fd
     finally:

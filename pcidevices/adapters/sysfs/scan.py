@@ -11,12 +11,12 @@ import os
 import re
 
 from collections import defaultdict
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import (
+    PCI_BRIDGE,
     PciDevice,
     PhysicalFunction,
     Scan,
@@ -53,45 +53,44 @@ def scan(sysfs: Path) -> Seen:
     Raises:
         SysfsUnreadable: there is no PCI bus below *sysfs*.
     """
-    bus = sysfs / "bus/pci/devices"
+    path = sysfs / "bus/pci/devices"
     try:
-        names = sorted(os.listdir(bus))  # noqa: PTH208  a thousand Path objects cost more than the reads
+        with folder(path) as bus:
+            return _look(bus, Below.of(sysfs))
     except OSError as error:
         raise SysfsUnreadable(
-            f"cannot list {bus}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
+            f"cannot list {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
         ) from error
-    below = Below.of(sysfs)
-    devices: list[PciDevice] = []
+
+
+def _look(bus: int, below: Below) -> Seen:
+    found: list[dict[str, Any]] = []
     unreadable: list[Unreadable] = []
-    groups: defaultdict[str, list[PciAddress]] = defaultdict(list)
+    groups: defaultdict[str | None, list[PciAddress]] = defaultdict(list)
     lives: dict[PciAddress, int] = {}
-    for name in names:
+    for name in sorted(os.listdir(bus)):
         try:
             address = _address(name)
-            with folder(f"{bus}/{name}") as fd:
+            with folder(name, below=bus) as fd:
                 life = os.fstat(fd).st_ino
                 group = link("iommu_group", below=fd)
-                device = _read_or_tell(address, fd, group=group, below=below)
-            if os.stat(f"{bus}/{name}").st_ino != life:  # noqa: PTH116  cheaper; another device has taken its place
+                facts = _facts_or_problem(address, fd, below)
+            if os.stat(name, dir_fd=bus).st_ino != life:  # another device has taken its place
                 continue
         except FileNotFoundError:
             continue
         except (ValueError, OSError) as error:
             unreadable.append(Unreadable(name, str(error)))
             continue
-        if group is not None:
-            groups[group].append(address)
-        if isinstance(device, Unreadable):
-            unreadable.append(device)
+        groups[group].append(address)
+        if isinstance(facts, Unreadable):
+            unreadable.append(facts)
         else:
-            devices.append(device)
+            found.append(facts | {"iommu_group": group})
             lives[address] = life
-    members = {group: tuple(sorted(addresses)) for group, addresses in groups.items()}
-    whole = sorted(
-        (replace(d, iommu_group_members=members[d.iommu_group]) if d.iommu_group else d for d in devices),
-        key=lambda d: d.address,
-    )
-    return Seen(Scan(tuple(whole), tuple(unreadable)), lives)
+    members = {group: tuple(sorted(addresses)) for group, addresses in groups.items()} | {None: ()}
+    devices = (PciDevice(**facts, iommu_group_members=members[facts["iommu_group"]]) for facts in found)
+    return Seen(Scan(tuple(sorted(devices, key=lambda d: d.address)), tuple(unreadable)), lives)
 
 
 def _address(name: str) -> PciAddress:
@@ -101,36 +100,34 @@ def _address(name: str) -> PciAddress:
     return address
 
 
-def _read_or_tell(address: PciAddress, fd: int, *, group: str | None, below: Below) -> PciDevice | Unreadable:
+def _facts_or_problem(address: PciAddress, fd: int, below: Below) -> dict[str, Any] | Unreadable:
     try:
-        return _read(address, fd, group=group, below=below)
+        return _facts(address, fd, below)
     except (DeviceUnreadable, ValueError) as error:
         return Unreadable(str(address), str(error))
 
 
-def _read(address: PciAddress, fd: int, *, group: str | None, below: Below) -> PciDevice:
-    vendor = _hex("vendor", _ID, fd)
-    device = _hex("device", _ID, fd)
+def _facts(address: PciAddress, fd: int, below: Below) -> dict[str, Any]:
+    """The fields of a PciDevice but those of its group, as a dictionary: it is made only once all are known."""
     class_code = _hex("class", _CLASS, fd)
     revision = _BYTE.fullmatch(text("revision", below=fd) or "")
     numa_node = number("numa_node", below=fd)
     is_bridge = class_code.startswith(_BRIDGE) and text("secondary_bus_number", below=fd) is not None
-    return PciDevice(
-        address=address,
-        vendor=vendor,
-        device=device,
-        class_code=class_code,
-        revision=revision and revision[1],
-        subsystem=_subsystem(fd),
-        driver=link("driver", below=fd),
-        iommu_group=group,
-        numa_node=None if numa_node is None or numa_node < 0 else numa_node,
-        is_bridge=is_bridge or class_code.startswith("0604"),
-        boot_vga=class_code.startswith(_DISPLAY) and text("boot_vga", below=fd) == "1",
-        sriov=_sriov(fd),
-        network_interfaces=below.network_interfaces.get(address, ()),
-        block_devices=below.block_devices.get(address, ()),
-    )
+    return {
+        "address": address,
+        "vendor": _hex("vendor", _ID, fd),
+        "device": _hex("device", _ID, fd),
+        "class_code": class_code,
+        "revision": revision and revision[1],
+        "subsystem": _subsystem(fd),
+        "driver": link("driver", below=fd),
+        "numa_node": None if numa_node is None or numa_node < 0 else numa_node,
+        "is_bridge": is_bridge or class_code.startswith(PCI_BRIDGE),
+        "boot_vga": class_code.startswith(_DISPLAY) and text("boot_vga", below=fd) == "1",
+        "sriov": _sriov(fd),
+        "network_interfaces": below.network_interfaces.get(address, ()),
+        "block_devices": below.block_devices.get(address, ()),
+    }
 
 
 def _subsystem(fd: int) -> str | None:

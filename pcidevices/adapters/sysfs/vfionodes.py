@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -44,5 +45,5 @@ class VfioNodes:
             log.warning("inotify.unavailable", path=str(self._dev), error=str(error))
 
     def _watch_vfio(self, inotify: Inotify) -> None:
-        if self._vfio.is_dir():
+        with suppress(FileNotFoundError, NotADirectoryError):  # it comes and goes with the module
             inotify.add_watch(self._vfio, Mask.CREATE | Mask.DELETE | Mask.ONLYDIR)
