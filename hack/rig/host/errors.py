@@ -1,0 +1,2 @@
+class RigError(Exception):
+    """The rig itself failed, not the command it was to run. The message is for the person who started it."""
