@@ -1,4 +1,4 @@
-"""What every test has: one event loop, and a loop that never blocks."""
+"""What every test has: the event loop that the program runs on."""
 
 from __future__ import annotations
 
