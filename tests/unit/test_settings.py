@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.errors import ConfigError
-from pcidevices.settings import SETTINGS, Setting, add_flags, node_name, own_node_name, resolve, seconds
+from pcidevices.settings import SETTINGS, Setting, add_flags, own_node_name, resolve
+from pcidevices.settings.texts import node_name, seconds
 
 
 COMMANDS = sorted(frozenset().union(*(setting.commands for setting in SETTINGS)))
