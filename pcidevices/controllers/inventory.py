@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
+
+from anyio import current_time
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, Unreadable
@@ -21,6 +24,12 @@ from .contest import Contest
 log = structlog.get_logger()
 
 _WATCH_PATIENCE = 5.0
+_LONGEST_LAG = 60.0
+
+
+class _Written(NamedTuple):
+    version: int
+    at: float
 
 
 class InventoryReconciler:
@@ -39,7 +48,7 @@ class InventoryReconciler:
         self._registry = registry
         self._devices = devices
         self._now = now
-        self._written: dict[str, int] = {}
+        self._written: dict[str, _Written] = {}
         self._contest = Contest()
 
     async def reconcile(self, name: str) -> Result:
@@ -109,7 +118,7 @@ class InventoryReconciler:
             self._wrote(await self._devices.write_status(latest, wanted.status))
 
     def _wrote(self, device: PublishedDevice) -> None:
-        self._written[device.name] = device.version
+        self._written[device.name] = _Written(device.version, current_time())
 
     async def _remove(self, published: PublishedDevice) -> None:
         try:
@@ -124,13 +133,16 @@ class InventoryReconciler:
 
         Without that, the next look would send the same once more and be told of a conflict.
         """
-        written = self._written.get(name, 0)
+        written = self._written.get(name)
+        if written is None:
+            return False
         published = view.published.get(name)
         # An object that is not in view was not made yet, or deleted since: the whole view's version tells.
         seen = view.published_version if published is None else published.version
-        if seen < written:
+        # A cluster restored from a backup counts from a lower version; that must not hold us up for ever.
+        if seen < written.version and current_time() - written.at < _LONGEST_LAG:
             return True
-        self._written.pop(name, None)
+        del self._written[name]
         return False
 
 

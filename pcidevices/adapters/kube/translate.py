@@ -39,12 +39,26 @@ _SIMPLE: Mapping[int, type[ClusterError]] = {
 }
 
 
+class _Cause(msgspec.Struct, frozen=True):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct, frozen=True):
+    causes: tuple[_Cause, ...] = ()
+
+
 class Status(msgspec.Struct):
     """What the API server says went wrong (meta/v1, Status)."""
 
     code: int = 0
     reason: str = ""
     message: str = ""
+    details: _Details | None = None
+
+    @property
+    def is_too_large_version(self) -> bool:
+        """The server knows less than we do: it was restored from an older backup (storage/errors.go)."""
+        return self.details is not None and _Cause("ResourceVersionTooLarge") in self.details.causes
 
 
 def error_of(status: int, body: bytes, *, what: str, retry_after: str | None = None) -> ClusterError:
@@ -53,6 +67,8 @@ def error_of(status: int, body: bytes, *, what: str, retry_after: str | None = N
     with suppress(msgspec.MsgspecError):
         told = msgspec.json.decode(body, type=Status)
     message = f"{what}: {told.message or body[:200].decode(errors='replace') or 'no reason given'} ({status})"
+    if told.is_too_large_version:
+        return Expired(message)
     if status in {429, 503} and (retry_after is not None or status == 429):  # noqa: PLR2004  HTTP
         return Throttled(message, retry_after=_seconds(retry_after))
     return _SIMPLE.get(status, Unavailable)(message)

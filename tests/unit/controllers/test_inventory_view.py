@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from anyio import sleep
+
 from pcidevices.domain.inventory import Policy
 from pcidevices.domain.naming import PciNames
 from pcidevices.errors import Conflict
@@ -144,3 +146,22 @@ async def test_a_simulation_adopts_no_real_devices_object(labels: dict[str, str]
         await agent.reconcile()
 
     assert cluster.objects[NAME] == real
+
+
+async def test_a_cluster_that_counts_from_a_lower_version_is_not_waited_for_for_ever() -> None:
+    """As after it was restored from a backup: what was written last never comes into view."""
+    cluster = Cluster()
+    agent = Agent(cluster, GPU)
+    await agent.reconcile()
+    restored = Cluster()
+    restored.version = 1
+    restored.put(a_published(GPU))
+    agent.cluster.objects, agent.cluster.version = restored.objects, restored.version
+    agent.see(replace(GPU, driver="vfio-pci"))
+    agent.catch_up()
+
+    assert (await agent.reconcile()).requeue_after is not None
+    await sleep(61)
+    await agent.reconcile()
+
+    assert cluster.objects[NAME].status.kernel_driver_in_use == "vfio-pci"

@@ -123,3 +123,10 @@ def test_a_connection_that_breaks_is_unavailable(error: Exception) -> None:
 def test_our_own_mistakes_are_not_taken_for_the_servers() -> None:
     with pytest.raises(KeyError), translated("GET /x"):
         raise KeyError("x")
+
+
+def test_a_server_that_knows_less_than_we_do_is_listed_anew() -> None:
+    """As after a cluster was restored from a backup (storage/errors.go, TooLargeResourceVersion)."""
+    body = {"code": 504, "message": "Timeout", "details": {"causes": [{"reason": "ResourceVersionTooLarge"}]}}
+
+    assert isinstance(error_of(504, json.dumps(body).encode(), what="WATCH /x"), Expired)
