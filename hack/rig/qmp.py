@@ -4,6 +4,8 @@ Speak with the QEMU that runs this guest: plug and unplug devices.
     python3 $RIG/qmp.py device_add driver=e1000e id=hot bus=rp0
     python3 $RIG/qmp.py device_del id=hot
 
+`on`, `off` and whole numbers go as such, anything else as a string.
+
 One at a time: the port in the guest can be open once.
 """
 
@@ -103,12 +105,18 @@ def _open(path: Path) -> int:
 
 def main(command: str, *words: str) -> None:
     """Execute one command; `device_del` ends when the device is gone."""
-    arguments = dict(word.split("=", 1) for word in words)
+    arguments = {name: _typed(value) for name, value in (word.split("=", 1) for word in words)}
     with Qmp() as qmp:
         if answer := qmp(command, **arguments):
             print(json.dumps(answer, indent=2))
         if command == "device_del":
             qmp.wait_for("DEVICE_DELETED", device=arguments["id"])
+
+
+def _typed(value: str) -> object:
+    if value in ("on", "off"):
+        return value == "on"
+    return int(value) if value.isdecimal() else value
 
 
 if __name__ == "__main__":

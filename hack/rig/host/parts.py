@@ -52,8 +52,9 @@ def set_up(store: Store, *, kernel: str, init: Path) -> Parts:
     require(HOST_PACKAGES, store)
     qemu = store.folder("qemu-10", _qemu)
     unpacked = store.folder(f"kernel-{kernel}", partial(_kernel, kernel))
-    recipe = hashlib.sha256(init.read_bytes() + repr(BOOT_MODULES).encode()).hexdigest()
-    initrd = store.folder(f"initrd-{kernel}-{recipe[:12]}", partial(_initrd, unpacked, init))
+    recipe = f"{_version(unpacked)} {BOOT_MODULES} {init.read_text()}"
+    digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
+    initrd = store.folder(f"initrd-{kernel}-{digest}", partial(_initrd, unpacked, init))
     return Parts(qemu=qemu, kernel=unpacked, initrd=initrd / "initrd")
 
 
@@ -68,11 +69,11 @@ def _kernel(kernel: str, folder: Path) -> None:
     print(f"vm: fetching Linux {kernel}", file=sys.stderr)
     unpack(folder, suite=SUITES[kernel], kernel=True)
     shutil.rmtree(folder / "usr")
-    version = next(folder.glob("lib/modules/*")).name
-    output(["depmod", "-b", str(folder), version])
+    depmod = ["depmod", "-b", str(folder), _version(folder)]
+    output(depmod)
     if packed := [str(file) for file in _modules(folder, DRIVERS) if file.suffix == ".xz"]:
         output(["xz", "--decompress", *packed])
-        output(["depmod", "-b", str(folder), version])
+        output(depmod)
 
 
 def _initrd(kernel: Path, init: Path, folder: Path) -> None:
@@ -95,8 +96,11 @@ def _initrd(kernel: Path, init: Path, folder: Path) -> None:
 
 def _modules(kernel: Path, names: tuple[str, ...]) -> list[Path]:
     """The files of some modules and of all that these depend on, in the order to load them."""
-    version = next(kernel.glob("lib/modules/*")).name
-    nothing_of_ours = ["-C", "/dev/null", "-d", str(kernel), "-S", version]
+    nothing_of_ours = ["-C", "/dev/null", "-d", str(kernel), "-S", _version(kernel)]
     steps = output(["modprobe", *nothing_of_ours, "--show-depends", "-a", *names])
     files = [line.split(maxsplit=1)[1].strip() for line in steps.splitlines() if line.startswith("insmod ")]
     return [Path(file) for file in dict.fromkeys(files)]
+
+
+def _version(kernel: Path) -> str:
+    return next(kernel.glob("lib/modules/*")).name

@@ -19,7 +19,7 @@ from parts import Parts
 from topology import Machine
 
 
-BOOTS = 3  # about one in twenty hangs before the command: CPU 0 has lost its timer
+BOOTS = 3  # about one in twenty hangs before the command: a processor has lost its timer
 TIMED_OUT = 124
 FAILED = 125
 PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{Path(sys.executable).parent}"
@@ -30,7 +30,7 @@ PROCESSOR = "max,la57=off,smap=off,smep=off,pcid=off"  # off is what costs time 
 FIRMWARE = ("/usr/share/qemu", "/usr/lib/ipxe/qemu")
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet panic=-1 random.trust_cpu=on mitigations=off no_timer_check tsc=reliable audit=0 apparmor=0 "
-    "net.ifnames=0 sysrq_always_enabled"
+    "net.ifnames=0 sysrq_always_enabled log_buf_len=2M"
 )
 
 
@@ -142,4 +142,4 @@ def _assignments(values: Mapping[str, object]) -> list[str]:
 
 
 def _last_lines(file: Path) -> list[str]:
-    return file.read_text(errors="replace").splitlines()[-10:] if file.exists() else []
+    return file.read_text(errors="replace").splitlines()[-40:] if file.exists() else []

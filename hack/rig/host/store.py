@@ -51,4 +51,4 @@ class Store:
 def standard_store() -> Store:
     """`${PCIDEVICES_CACHE:-${XDG_CACHE_HOME:-~/.cache}/pcidevices}/rig`."""
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Store(Path(os.environ.get("PCIDEVICES_CACHE") or caches / "pcidevices").absolute() / "rig")
+    return Store(Path(os.environ.get("PCIDEVICES_CACHE") or caches / "pcidevices").resolve() / "rig")

@@ -94,7 +94,7 @@ class Reflector(Generic[T]):
     path: str
     selector: tuple[str, str]
     decode: Callable[[msgspec.Raw], T | None]
-    backoff: Callable[[int], float] = field(default_factory=lambda: Backoff(0.5, 30.0))
+    backoff: Callable[[int], float] = field(default_factory=lambda: Backoff(0.5, 15.0))
     silence: float = _SILENCE
 
     async def lists(self) -> AsyncIterator[Listing[T]]:
