@@ -49,6 +49,7 @@ def layers(session: nox.Session) -> None:
 @nox.session
 def unit(session: nox.Session) -> None:
     """Pure or in memory."""
+    session.run("coverage", "erase")
     pytest(session, "tests/unit", measured=True)
 
 

@@ -31,6 +31,11 @@ class Snapshot:
     node_is_gone: bool = False
     """There was a Node, and now there is none."""
 
+    @property
+    def sees_nothing(self) -> bool:
+        """Not a single PCI function: rather a wrong mount than a machine without any."""
+        return not self.devices and not self.unreadable
+
     def claims_for(self, address: PciAddress) -> tuple[Claim, ...]:
         """The claims on one device of this node."""
         return tuple(claim for claim in self.claims.values() if claim.address == address)

@@ -74,6 +74,7 @@ def down(folder: Path) -> None:
 def start(folder: Path, name: str) -> None:
     """Start one program again, with the ports and the data it had."""
     with opened(folder) as place:
+        check_is_up(place)
         if place.runs(name):
             raise RigError(f"{name} runs already")
         begin(place, component_of(name))
@@ -88,8 +89,15 @@ def stop(folder: Path, name: str) -> None:
 def restart(folder: Path, name: str) -> None:
     """Stop one program, if it runs, and start it again."""
     with opened(folder) as place:
+        check_is_up(place)
         finish(place, component_of(name))
         begin(place, component_of(name))
+
+
+def check_is_up(place: Place) -> None:
+    """What was taken down has no data any more that a program could start with."""
+    if not (place.folder / "etcd").exists():
+        raise RigError(f"the cluster in {place.folder} is down: start another with `up`")
 
 
 def status(folder: Path) -> tuple[list[str], bool]:

@@ -8,11 +8,15 @@ API client. Exit status: 0 it worked, 1 it did not, 2 it was asked for in a way 
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from pcidevices import __version__
 from pcidevices.errors import ConfigError, PciDevicesError
@@ -20,6 +24,9 @@ from pcidevices.settings import add_flags, resolve
 
 
 FAILED, MISUSED = 1, 2
+
+_RUNNING = frozenset({"agent", "demo"})
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 _COMMANDS = {
     "agent": "show this node's devices in the cluster, until stopped",
@@ -34,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status."""
     flags = _parser().parse_args(argv)
     try:
-        status = _run(flags)
+        with _ended_by_signals(flags):
+            status = _run(flags)
         sys.stdout.flush()
     except ConfigError as error:
         print(f"pcidevices: {error}", file=sys.stderr)
@@ -45,7 +53,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EIO}:
+            raise
+        print(f"pcidevices: the output cannot be written: {error.strerror}", file=sys.stderr)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for the interpreter's own flush
+        return FAILED
     return status
+
+
+@contextmanager
+def _ended_by_signals(flags: argparse.Namespace) -> Iterator[None]:
+    """
+    What runs until it is told to stop can be told so from its first moment on.
+
+    A process 1, as in a pod, does not even hear a signal that it has no handler for. What starts later
+    puts better handlers in place.
+    """
+    if flags.command not in _RUNNING or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    status = FAILED if getattr(flags, "check", False) else 0
+
+    def end(*_: object) -> None:
+        raise SystemExit(status)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(flags: argparse.Namespace) -> int:
@@ -54,6 +92,12 @@ def _run(flags: argparse.Namespace) -> int:
         return 0
     settings = resolve(flags.command, flags)
     return int(importlib.import_module(f"pcidevices.cli.{flags.command}").run(settings))
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 (any that is free) to 65535")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,5 +118,5 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "demo":
             command.add_argument("--check", action="store_true", help="take the tour alone, print it, and end")
-            command.add_argument("--port", type=int, default=8471, help="of the API server, on 127.0.0.1 (8471)")
+            command.add_argument("--port", type=_port, default=8471, help="of the API server, on 127.0.0.1 (8471)")
     return parser

@@ -14,7 +14,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 import structlog
 
-from anyio import CancelScope, create_task_group, open_signal_receiver
+from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, open_signal_receiver
+from anyio.abc import TaskStatus
 
 from pcidevices import __version__, logs
 from pcidevices.adapters.kube.client import KubeClient
@@ -31,7 +32,7 @@ from pcidevices.errors import ConfigError, HardwareError
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.supervise import causes
 from pcidevices.runtime.tokenbucket import TokenBucket
-from pcidevices.settings import own_node_name
+from pcidevices.settings import existing_folder, own_node_name
 
 from .list import pci_ids_of
 
@@ -48,19 +49,21 @@ def run(settings: argparse.Namespace) -> int:
     if settings.simulate is not None and "sysfs" in settings.given:
         raise ConfigError("--simulate and --sysfs exclude each other: a simulated node has a sysfs of its own")
     settings.node_name = settings.node_name or own_node_name()
+    if settings.simulate is None:
+        existing_folder(settings, "sysfs")
     try:
         anyio.run(_until_signalled, settings)
     except ExceptionGroup as group:
-        for error in causes(group):
-            if isinstance(error, ConfigError | HardwareError):
-                raise error from None
+        for cause in causes(group):
+            if isinstance(cause, ConfigError | HardwareError):
+                raise cause from None
         raise
     return 0
 
 
 async def _until_signalled(settings: argparse.Namespace) -> None:
     async with create_task_group() as tg:
-        tg.start_soon(stopped_by_signals, tg.cancel_scope)
+        await tg.start(stopped_by_signals, tg.cancel_scope)
         async with real_world(settings) if settings.simulate is None else simulated_world(settings) as (world, policy):
             log.info("agent.started", version=__version__, node=settings.node_name)
             await run_agent(settings.node_name, policy, world)
@@ -108,9 +111,10 @@ async def _cluster(settings: argparse.Namespace) -> AsyncIterator[tuple[KubeDevi
         yield KubeDevices(client, name), KubeClaims(client, name), KubeNodes(client, name)
 
 
-async def stopped_by_signals(scope: CancelScope) -> None:
+async def stopped_by_signals(scope: CancelScope, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
     """Cancel *scope* at SIGTERM or SIGINT, and see to it that the process ends."""
     with open_signal_receiver(signal.SIGTERM, signal.SIGINT) as received:
+        task_status.started()
         async for number in received:
             log.info("agent.stopping", signal=signal.Signals(number).name)
             # The kernel may hold a thread of ours for ever; the pod must end all the same.

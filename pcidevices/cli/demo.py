@@ -55,6 +55,16 @@ def run(settings: argparse.Namespace) -> int:
 
 
 async def _demo(settings: argparse.Namespace, folder: Path) -> int:
+    status = 0
+    async with create_task_group() as tg:
+        if not settings.check:
+            await tg.start(stopped_by_signals, tg.cancel_scope)
+        status = await _run(settings, folder)
+        tg.cancel_scope.cancel()
+    return status
+
+
+async def _run(settings: argparse.Namespace, folder: Path) -> int:
     kubeconfig, spec, log_file = folder / "kubeconfig", folder / "node.yaml", folder / "agent.log"
     shutil.copyfile(BUILTIN_SPEC, spec)
     agent = argparse.Namespace(
@@ -74,7 +84,6 @@ async def _demo(settings: argparse.Namespace, folder: Path) -> int:
             passed = await Tour(server, kubeconfig, agent.node_name, spec=spec, devices=devices).take()
             tg.cancel_scope.cancel()
             return 0 if passed else 1
-        tg.start_soon(stopped_by_signals, tg.cancel_scope)
         print(
             _WELCOME.format(
                 node=agent.node_name,

@@ -24,8 +24,8 @@ from pcidevices.adapters.sysfs.slow import serial_of
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, Scan
 from pcidevices.domain.inventory import status_of
-from pcidevices.errors import ConfigError
 from pcidevices.runtime.expendable import Expendable
+from pcidevices.settings import existing_folder
 
 
 # Told of every device; what is not known of one is null.
@@ -49,7 +49,7 @@ _WIDE = {"numaNode": "NUMA", "classId": "CLASS", "sriov": "SR-IOV", "below": "BE
 def run(settings: argparse.Namespace) -> int:
     """Print the list; what could not be read is told on stderr, and does not fail the command."""
     logs.configure(settings.log_level, "console")
-    found = look(settings.sysfs, pci_ids_of(settings))
+    found = look(existing_folder(settings, "sysfs"), pci_ids_of(settings))
     node_name = settings.node_name or socket.gethostname().lower()
     rows = [as_row(device, node_name) for device in found.devices]
     match settings.output:
@@ -73,8 +73,6 @@ def pci_ids_of(settings: argparse.Namespace) -> PciIds:
 
 def look(sysfs: Path, pci_ids: PciIds) -> Scan:
     """One scan with names and, where the devices answer in time, serial numbers."""
-    if not sysfs.is_dir():
-        raise ConfigError(f"--sysfs: there is no folder {sysfs}")
     seen = names_added(scan(sysfs), pci_ids)
     known = anyio.run(_serials, sysfs, [device.address for device in seen.scan.devices])
     devices = tuple(replace(device, serial=known.get(device.address)) for device in seen.scan.devices)

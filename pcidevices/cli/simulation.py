@@ -56,7 +56,7 @@ class Simulation:
         while True:
             await sleep(_LOOK_AT_FILE_EVERY)
             now = _stamp(spec_file)
-            if now in {before, None}:
+            if now == before:
                 continue
             before = now
             try:
@@ -96,8 +96,10 @@ def _in_memory() -> Path | None:
 def _described(spec_file: Path | None) -> NodeSpec:
     try:
         return builtin_spec() if spec_file is None else load_spec(spec_file)
-    except (SpecError, OSError) as error:
-        raise ConfigError(f"--simulate: {error}") from error
+    except SpecError as error:
+        raise ConfigError(f"--simulate: {spec_file}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"--simulate: {spec_file}: {error.strerror}") from error
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -59,6 +59,9 @@ class InventoryReconciler:
         device, decision = self._decide(view, name)
         if isinstance(decision, Leave):
             return SETTLED
+        if isinstance(decision, Remove) and view.sees_nothing and self._is_ours(published):
+            log.error("bus.empty", name=name, consequence="its object stays: nothing at all is seen")
+            return SETTLED
         wait = self._contest.wait_before(name, device)
         if wait > 0:
             return Result(requeue_after=wait)
@@ -76,7 +79,8 @@ class InventoryReconciler:
         published = view.published.get(name)
         address = PciAddress.of_object_name(name, self._node_name)
         device = _look_up(view, address)
-        kept = isinstance(device, PciDevice) and name_to_keep(device, published, view.published.values())
+        equals = filter(self._is_ours, view.published.values())
+        kept = isinstance(device, PciDevice) and name_to_keep(device, published, equals)
         return device, decide(
             device,
             published,
@@ -116,6 +120,10 @@ class InventoryReconciler:
             self._wrote(latest)
         if wanted.status is not None:
             self._wrote(await self._devices.write_status(latest, wanted.status))
+
+    def _is_ours(self, published: PublishedDevice | None) -> bool:
+        """Whether the object is as real, or as simulated, as what this agent sees."""
+        return published is not None and published.is_simulated == self._policy.simulated
 
     def _wrote(self, device: PublishedDevice) -> None:
         self._written[device.name] = _Written(device.version, current_time())

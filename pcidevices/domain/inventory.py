@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from pcidevices.api.v1beta1 import Condition, PCIDeviceStatus, Sriov
+from pcidevices.errors import DeviceNotFound, DeviceUnreadable
 
 from .device import PciDevice, PhysicalFunction, Unreadable, VirtualFunction
 from .naming import description, resource_name
@@ -130,12 +131,12 @@ def _tell(
     if published is None:
         return Leave()
     if isinstance(seen, Unreadable):
-        return _Told(published.status, _present("Unknown", "DeviceUnreadable", seen.problem))
+        return _Told(published.status, _present("Unknown", DeviceUnreadable.reason, seen.problem))
     if not claimed:
         return Remove()
     name = published.status.address or published.name
     message = f"{name} is not on the node any more, but it is claimed; put it back or delete the claim"
-    return _Told(published.status, _present("False", "DeviceNotFound", message))
+    return _Told(published.status, _present("False", DeviceNotFound.reason, message))
 
 
 def _present(status: Literal["True", "False", "Unknown"], reason: str, message: str) -> Condition:

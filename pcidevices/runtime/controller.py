@@ -18,6 +18,10 @@ from .workqueue import WorkQueue
 log = structlog.get_logger()
 
 
+# Not for ever: a definition or a webhook may be mended, and nothing tells us.
+_AGAIN_AFTER_ALL = 600.0
+
+
 class Request(NamedTuple):
     """Which object to look at. Never what happened to it."""
 
@@ -67,7 +71,8 @@ async def _reconcile(
         facts = {"reason": error.reason, "error": str(error)}
         if error.terminal:
             queue.forget(request)
-            return log.error, {"outcome": "gave_up", **facts}
+            queue.add_after(request, _AGAIN_AFTER_ALL)
+            return log.error, {"outcome": "gave_up", **facts, "retry_in": _AGAIN_AFTER_ALL}
         at_least = error.retry_after if isinstance(error, Throttled) else 0.0
         return log.warning, {
             "outcome": "will_retry",
@@ -80,4 +85,6 @@ async def _reconcile(
     queue.forget(request)
     if result.requeue_after is not None:
         queue.add_after(request, result.requeue_after)
+    if result.requeue_after is not None and not result.changed:
+        return log.debug, {"outcome": "waiting", "retry_in": result.requeue_after}
     return log.debug, {"outcome": "changed" if result.changed else "settled"}

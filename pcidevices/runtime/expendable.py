@@ -110,11 +110,11 @@ class Expendable(Generic[K, V]):
                 key = self._current[0]
             value = self._call(key)
             with self._lock:
+                if key in self._wanted:
+                    self._results[key] = value
                 if generation != self._generation:
                     self._stuck.discard(key)
                     break
-                if key in self._wanted:
-                    self._results[key] = value
                 self._current = (self._asked.popleft(), time.monotonic()) if self._asked else None
                 if self._current is None:
                     return  # whoever asks next starts another thread

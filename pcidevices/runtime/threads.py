@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
+
+from anyio import Event, move_on_after
 
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def on_the_loop(call: Callable[P, object]) -> Callable[P, None]:
@@ -25,3 +29,37 @@ def on_the_loop(call: Callable[P, object]) -> Callable[P, None]:
             loop.call_soon_threadsafe(lambda: call(*args, **kwargs))
 
     return soon
+
+
+async def in_daemon_thread(call: Callable[[], T], *, overdue: float, tell_overdue: Callable[[float], object]) -> T:
+    """
+    Run a blocking *call* in a thread of its own, and return or raise what it does.
+
+    While it lasts, *tell_overdue* is called every *overdue* seconds with how long it has lasted.
+
+    Unlike one of ``anyio.to_thread``, a thread that the kernel holds for ever keeps neither a cancelled
+    task nor the end of the process waiting.
+    """
+    returned: list[T] = []
+    raised: list[BaseException] = []
+    done = Event()
+    tell_done = on_the_loop(done.set)
+
+    def run() -> None:
+        try:
+            returned.append(call())
+        except BaseException as error:  # noqa: BLE001  raised again where it is awaited
+            raised.append(error)
+        tell_done()
+
+    threading.Thread(target=run, daemon=True, name="daemon call").start()
+    lasted = 0.0
+    while not done.is_set():
+        with move_on_after(overdue):
+            await done.wait()
+            break
+        lasted += overdue
+        tell_overdue(lasted)
+    if raised:
+        raise raised[0]
+    return returned[0]

@@ -1,8 +1,8 @@
 """What a person can set: each thing once, as a flag and as a variable."""
 
-from .resolve import add_flags, own_node_name, resolve
+from .resolve import add_flags, existing_folder, own_node_name, resolve
 from .setting import Setting
 from .table import BUILTIN, SETTINGS
 
 
-__all__ = ["BUILTIN", "SETTINGS", "Setting", "add_flags", "own_node_name", "resolve"]
+__all__ = ["BUILTIN", "SETTINGS", "Setting", "add_flags", "existing_folder", "own_node_name", "resolve"]

@@ -7,6 +7,7 @@ import os
 import socket
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pcidevices.errors import ConfigError
 
@@ -34,12 +35,12 @@ def resolve(command: str, flags: argparse.Namespace, environment: Mapping[str, s
     """
     The values that hold: the flag, else the variable, else the default.
 
-    Beside them ``given`` names the settings that a person gave.
+    Beside them ``given`` has, for each setting that a person gave, the flag or variable that it came from.
 
     Raises:
         ConfigError: a value cannot be used; the message names the flag or the variable.
     """
-    values = argparse.Namespace(**vars(flags), given=set())
+    values = argparse.Namespace(**vars(flags), given={})
     for setting in SETTINGS:
         if command not in setting.commands:
             continue
@@ -50,8 +51,21 @@ def resolve(command: str, flags: argparse.Namespace, environment: Mapping[str, s
             raise ConfigError(f"{source}: {error}") from error
         setattr(values, setting.key, value)
         if is_given:
-            values.given.add(setting.key)
+            values.given[setting.key] = source
     return values
+
+
+def existing_folder(values: argparse.Namespace, key: str) -> Path:
+    """
+    The folder that the setting *key* names.
+
+    Raises:
+        ConfigError: there is none; the message names the flag or the variable.
+    """
+    path: Path = getattr(values, key)
+    if not path.is_dir():
+        raise ConfigError(f"{values.given.get(key, f'--{key}')}: there is no folder {path}")
+    return path
 
 
 def own_node_name() -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from .setting import Setting
-from .texts import count, existing_file, node_name, positive, seconds, switch
+from .texts import count, existing_file, node_name, positive, seconds, some_path, switch
 
 
 BUILTIN = "builtin"
@@ -25,11 +23,18 @@ SETTINGS: tuple[Setting, ...] = (
         shown_default="the host's name; in a pod it must be given; in the demo janus",
         help="the Node whose devices these are",
     ),
-    Setting(name="sysfs", commands=_HERE, parse=Path, default="/sys", metavar="DIR", help="where sysfs is mounted"),
+    Setting(
+        name="sysfs",
+        commands=_HERE,
+        parse=some_path,
+        default="/sys",
+        metavar="DIR",
+        help="where sysfs is mounted",
+    ),
     Setting(
         name="proc",
         commands=frozenset({_AGENT}),
-        parse=Path,
+        parse=some_path,
         default="/proc",
         metavar="DIR",
         help="where the host's /proc is mounted",
@@ -37,7 +42,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="dev",
         commands=frozenset({_AGENT}),
-        parse=Path,
+        parse=some_path,
         default="/dev",
         metavar="DIR",
         help="where the host's /dev is mounted",
@@ -68,7 +73,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="kubelet-dir",
         commands=frozenset({_AGENT}),
-        parse=Path,
+        parse=some_path,
         default="/var/lib/kubelet",
         metavar="DIR",
         help="the kubelet's folder; device plug-ins will listen below it",

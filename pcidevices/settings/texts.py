@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _NODE_NAME_LIMIT = 239  # the name of an object has 253 characters, and an address takes some
@@ -23,9 +23,12 @@ def seconds(text: str) -> float:
 
 def positive(text: str) -> float:
     """A number above zero."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < float("inf"):
-        raise ValueError(f"{text!r} is not above zero")
+        raise ValueError(f"{text!r} is no number above zero")
     return value
 
 
@@ -34,6 +37,13 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise ValueError(f"{text!r} is no whole number above zero")
     return int(text)
+
+
+def some_path(text: str) -> Path:
+    """A path; nothing is none, and never the working directory."""
+    if not text:
+        raise ValueError("there is no path in ''")
+    return Path(text)
 
 
 def existing_file(text: str) -> Path:

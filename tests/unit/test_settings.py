@@ -45,7 +45,7 @@ def test_an_empty_variable_is_not_set() -> None:
 def test_what_a_person_gave_is_told_from_defaults() -> None:
     given = settings("--sysfs", "/host/sys", PCIDEVICES_RESYNC="5m").given
 
-    assert given == {"sysfs", "resync"}
+    assert given == {"sysfs": "--sysfs", "resync": "PCIDEVICES_RESYNC"}
 
 
 @pytest.mark.parametrize(

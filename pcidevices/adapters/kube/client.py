@@ -111,24 +111,28 @@ class KubeClient:
             self._bucket.pause(error.retry_after)
             raise
         except Unavailable as error:
-            if isinstance(error.__cause__, aiohttp.ClientSSLError):
-                await self._reload()  # perhaps the cluster's authority was replaced
+            await self._reload_if_untrusted(error)
             raise
 
     async def lines(self, path: str, *, query: Query, silence: float) -> AsyncIterator[bytes]:
         """
         Yield the whole lines of an answer that goes on until the server ends it.
 
-        A line that is cut off is dropped: it never was sent. A stream that stays silent for
-        *silence* seconds is taken for dead.
+        The first line is empty, and comes as soon as the server has agreed to send any. A line that is
+        cut off is dropped: it never was sent. A stream that stays silent for *silence* seconds is taken
+        for dead.
 
         Raises:
             ClusterError: there is no such stream, or it broke.
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=silence)
         what = f"WATCH {path}"
-        with translated(what):
-            response = await self._send("GET", path, query=query, timeout=timeout)
+        try:
+            with translated(what):
+                response = await self._send("GET", path, query=query, timeout=timeout)
+        except Unavailable as error:
+            await self._reload_if_untrusted(error)
+            raise
         try:
             if response.status != 200:  # noqa: PLR2004  HTTP
                 with translated(what):
@@ -136,6 +140,7 @@ class KubeClient:
                 if response.status == 401:  # noqa: PLR2004  HTTP
                     await self._reload()
                 raise error_of(response.status, body, what=what, retry_after=response.headers.get("Retry-After"))
+            yield b""  # the server has answered
             part = b""
             chunks = response.content.iter_any()
             while True:
@@ -196,6 +201,10 @@ class KubeClient:
             if connection is not None:
                 await connection.close()
 
+    async def _reload_if_untrusted(self, error: Unavailable) -> None:
+        if isinstance(error.__cause__, aiohttp.ClientSSLError):
+            await self._reload()  # perhaps the cluster's authority was replaced
+
     async def _reload(self) -> None:
         """Read the credentials again, once for all who were turned away at the same time."""
         async with self._reloading:
@@ -210,6 +219,6 @@ class KubeClient:
             log.info("credentials.reloaded", server=self.server)
             # Files are replaced under the same path, so what they say is not compared.
             retired, self._retired, self._connection = self._retired, self._connection, replacement
+            self._configuration = fresh
             if retired is not None:
                 await retired.close()
-            self._configuration = fresh

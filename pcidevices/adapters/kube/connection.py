@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 import urllib.parse
 import urllib.request
@@ -50,6 +51,16 @@ class Connection:
 def _proxy_of_environment(url: str) -> str | None:
     """What ``HTTPS_PROXY``, ``NO_PROXY`` and their like say of the API server."""
     parts = urllib.parse.urlsplit(url)
-    if urllib.request.proxy_bypass(parts.hostname or ""):
+    host = parts.hostname or ""
+    proxies = urllib.request.getproxies()
+    if urllib.request.proxy_bypass(host) or any(_is_in(host, network) for network in proxies.get("no", "").split(",")):
         return None
-    return urllib.request.getproxies().get(parts.scheme)
+    return proxies.get(parts.scheme)
+
+
+def _is_in(host: str, network: str) -> bool:
+    """Clusters name their networks in NO_PROXY, as 10.96.0.0/12, which urllib does not know."""
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network.strip())
+    except ValueError:
+        return False

@@ -6,20 +6,21 @@ import os
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from yaml import YAMLError
+from anyio import fail_after
 
 from pcidevices.errors import ConfigError
 
 from .narrow import (
     SERVICE_HOST_ENV_NAME,
-    ConfigException,
     Configuration,
     load_incluster_config,
     load_kube_config,
 )
 
 
+_LONGEST_PLUGIN = 30.0
 USUAL_KUBECONFIG = Path("~/.kube/config")
 
 
@@ -48,14 +49,20 @@ class Credentials:
                 load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
                 return configuration
             paths = self._paths()
-            await load_kube_config(
-                config_file=paths,
-                context=self.context,
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        except (ConfigException, YAMLError, OSError, TypeError, AssertionError, ValueError) as error:
-            raise ConfigError(f"{self.kubeconfig or 'the Kubernetes configuration'}: {error}") from error
+            with fail_after(_LONGEST_PLUGIN):
+                await load_kube_config(
+                    config_file=paths,
+                    context=self.context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+        except ConfigError:
+            raise
+        except Exception as error:
+            source = self.kubeconfig or "the Kubernetes configuration"
+            raise ConfigError(f"{source} cannot be used: {error} ({type(error).__name__})") from error
+        if urlsplit(str(configuration.host)).scheme not in {"http", "https"}:
+            raise ConfigError(f"{self.kubeconfig}: {configuration.host!r} is no address of an API server")
         return configuration
 
     def _paths(self) -> str:

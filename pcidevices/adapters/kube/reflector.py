@@ -36,6 +36,7 @@ _WATCH_SECONDS = (240, 480)
 # Bookmarks come about once a minute (cacher.go, bookmarkFrequency); two missing ones are a dead stream.
 _SILENCE = 130.0
 _SHORT_LIVED = 1.0
+_BARREN = 2
 _NO_KIND = "install the definitions: pcidevices crds | kubectl apply -f -"
 
 
@@ -96,45 +97,65 @@ class Reflector(Generic[T]):
     decode: Callable[[msgspec.Raw], T | None]
     backoff: Callable[[int], float] = field(default_factory=lambda: Backoff(0.5, 15.0))
     silence: float = _SILENCE
+    _failures: int = field(default=0, init=False)
+    """Tries in a row of which nothing came."""
+    _barren: int = field(default=0, init=False)
+    """Streams in a row that were opened and broke without telling anything."""
 
     async def lists(self) -> AsyncIterator[Listing[T]]:
         """Yield the whole list, now and after every change; never ends, whatever the server does."""
         state: _Empty | _Watching[T] = _Empty()
-        failures = 0
         while True:
-            begun = current_time()
+            opened = False
             try:
                 if isinstance(state, _Empty):
                     state = await self._list()
-                    failures = 0
                     yield state.listing
+                begun = current_time()
                 async for told in self._watch(state):
+                    opened = True
+                    if told is state:
+                        continue
                     if told.objects is not state.objects:
                         yield told.listing
-                    state, failures = told, 0
+                    state = told
+                    self._failures = self._barren = 0
                 if current_time() - begun < _SHORT_LIVED:
-                    await sleep(self.backoff(0))
-            except Expired as error:
-                log.info("watch.expired", path=self.path, error=str(error))
-                state = _Empty()
-                await sleep(self.backoff(0))
+                    await self._pause()
             except ClusterError as error:
-                if isinstance(error, Refused) and self._drop_selector():
-                    log.info("selector.refused", path=self.path, error=str(error), consequence="listing everything")
-                    continue
-                delay = self.backoff(failures)
-                failures += 1
-                if isinstance(error, Throttled):
-                    delay = max(delay, error.retry_after)
-                log.warning(
-                    "list.failed" if isinstance(state, _Empty) else "watch.failed",
-                    path=self.path,
-                    reason=error.reason,
-                    error=str(error),
-                    retry_in=round(delay, 1),
-                    **({"hint": _NO_KIND} if isinstance(error, NotFound) else {}),
-                )
-                await sleep(delay)
+                self._barren += opened
+                state = await self._recover(error, state)
+
+    async def _recover(self, error: ClusterError, state: _Empty | _Watching[T]) -> _Empty | _Watching[T]:
+        """Wait as long as it takes; return from where to go on."""
+        if isinstance(error, Expired):
+            log.info("watch.expired", path=self.path, error=str(error))
+            await self._pause()
+            return _Empty()
+        if isinstance(error, Refused) and self._drop_selector():
+            log.info("selector.refused", path=self.path, error=str(error), consequence="listing everything")
+            return state
+        delay = max(self.backoff(self._failures), error.retry_after if isinstance(error, Throttled) else 0.0)
+        self._failures += 1
+        log.warning(
+            "list.failed" if isinstance(state, _Empty) else "watch.failed",
+            path=self.path,
+            reason=error.reason,
+            error=str(error),
+            retry_in=round(delay, 1),
+            **({"hint": _NO_KIND} if isinstance(error, NotFound) else {}),
+        )
+        await sleep(delay)
+        if self._barren < _BARREN:
+            return state
+        # Nothing comes of this version any more: a restored server may have another history.
+        self._barren = 0
+        return _Empty()
+
+    async def _pause(self) -> None:
+        delay = self.backoff(self._failures)
+        self._failures += 1
+        await sleep(delay)
 
     async def _list(self) -> _Watching[T]:
         objects: dict[str, T] = {}
@@ -164,7 +185,7 @@ class Reflector(Generic[T]):
             if line.strip():
                 with understood(f"WATCH {self.path}"):
                     state = self._turn(state, msgspec.json.decode(line, type=_Event))
-                yield state
+            yield state
 
     def _turn(self, state: _Watching[T], event: _Event) -> _Watching[T]:
         """One event's step from what was known to what is."""

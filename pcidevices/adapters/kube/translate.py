@@ -25,6 +25,7 @@ from pcidevices.errors import (
 
 
 _DEFAULT_RETRY_AFTER = 1.0
+_LONGEST_RETRY_AFTER = 300.0
 _SIMPLE: Mapping[int, type[ClusterError]] = {
     400: Refused,
     401: Unauthorized,
@@ -107,4 +108,4 @@ def _seconds(retry_after: str | None) -> float:
         seconds = float(retry_after or _DEFAULT_RETRY_AFTER)
     except ValueError:  # a date, which no API server sends
         return _DEFAULT_RETRY_AFTER
-    return max(seconds, 0.0) if math.isfinite(seconds) else _DEFAULT_RETRY_AFTER
+    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else _DEFAULT_RETRY_AFTER

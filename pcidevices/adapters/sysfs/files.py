@@ -45,6 +45,11 @@ def text(name: str, *, below: int) -> str | None:
         os.close(fd)
 
 
+def exists(name: str, *, below: int) -> bool:
+    """Whether there is such an attribute; it is not read."""
+    return os.access(name, os.F_OK, dir_fd=below)
+
+
 def link(name: str, *, below: int) -> str | None:
     """The last part of what a link points to; None when there is no such link."""
     try:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import structlog
 
-from anyio import move_on_after, to_thread
+from anyio import move_on_after
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import Scan
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.expendable import Expendable
-from pcidevices.runtime.threads import on_the_loop
+from pcidevices.runtime.threads import in_daemon_thread, on_the_loop
 
 from .pciids import PciIds
 from .scan import Seen, scan
@@ -31,6 +31,7 @@ QUIET = 0.08
 LONGEST_BURST = 1.0
 _SLOW_TIMEOUT = 1.0
 _SLOW_BUDGET = 0.25
+_OVERDUE = 30.0
 
 
 class _Life(NamedTuple):
@@ -61,7 +62,7 @@ class SysfsHardware:
         late = on_the_loop(lambda: self._hints.hint("late attribute"))
         slow = Expendable(self._serial, timeout=_SLOW_TIMEOUT, on_late=late)
         while True:
-            seen = await to_thread.run_sync(self.look)
+            seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
             lives = [_Life(d.address, seen.lives[d.address], d.driver) for d in seen.scan.devices]
             slow.ask(lives)
             await slow.settle(_SLOW_BUDGET)
@@ -99,3 +100,7 @@ def names_added(seen: Seen, pci_ids: PciIds) -> Seen:
     names = pci_ids.names(seen.scan.devices)
     devices = tuple(replace(d, names=names[d.vendor, d.device, d.class_id]) for d in seen.scan.devices)
     return Seen(Scan(devices, seen.scan.unreadable), seen.lives)
+
+
+def _tell_overdue(seconds: float) -> None:
+    log.error("scan.overdue", seconds=seconds, consequence="changes of the hardware are not seen")

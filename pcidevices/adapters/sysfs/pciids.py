@@ -40,10 +40,15 @@ class PciIds:
         """Names for the vendor, device and class id of all *devices*. Blocking."""
         wanted = {(d.vendor, d.device, d.class_id) for d in devices}
         if missing := wanted - self._names.keys():
-            self._names |= self._look_up(missing)
+            found, is_whole = self._look_up(missing)
+            if not is_whole:
+                return self._names | found  # for now; the next look may find the file again
+            self._names |= found
         return self._names
 
-    def _look_up(self, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], PciNames]:
+    def _look_up(self, wanted: set[tuple[str, str, str]]) -> tuple[dict[tuple[str, str, str], PciNames], bool]:
+        """The names, and whether the database could be read to its end."""
+        is_whole = True
         entries = _Entries(
             models={(vendor.encode(), device.encode()) for vendor, device, _ in wanted},
             classes={(class_id[:2].encode(), class_id[2:].encode()) for _, _, class_id in wanted},
@@ -56,9 +61,12 @@ class PciIds:
                     entries.read(lines)
             except OSError as error:
                 log.warning("pciids.unreadable", path=str(self._path), error=error.strerror)
+                is_whole = False
+            if is_whole and not entries.lines:
+                log.warning("pciids.empty", path=str(self._path), consequence="ids stand in for names")
             if entries.bad_lines:
                 log.warning("pciids.damaged", path=str(self._path), lines=entries.bad_lines, first=entries.first_bad)
-        return {
+        names = {
             (vendor, device, class_id): PciNames(
                 vendor=entries.found.get((b"", vendor.encode())),
                 device=entries.found.get((vendor.encode(), device.encode())),
@@ -67,6 +75,7 @@ class PciIds:
             )
             for vendor, device, class_id in wanted
         }
+        return names, is_whole
 
 
 class _Entries:
@@ -80,6 +89,7 @@ class _Entries:
             | {(b"C" + code, sub) for code, sub in classes}
         )
         self.found: dict[tuple[bytes, bytes], str] = {}
+        self.lines = 0
         self.bad_lines = 0
         self.first_bad = 0
 
@@ -88,6 +98,7 @@ class _Entries:
         for position, line in enumerate(lines, 1):
             if line.startswith((b"\t\t", b"#")) or not line.strip():
                 continue
+            self.lines += 1
             nested = line.startswith(b"\t")
             is_class = line.startswith(_CLASS_PREFIX)
             entry = line[1:] if nested else line[2:] if is_class else line
@@ -95,7 +106,9 @@ class _Entries:
             code, gap, name = entry[:width], entry[width : width + 2], entry[width + 2 :].rstrip(b"\r\n")
             if gap != b"  " or not name or not _HEX.issuperset(code) or (nested and not parent):
                 self._skip(position)
-                parent = parent if nested else b""
+                if line[4:6] == b"  " or _HEX.issuperset(line[:4]):
+                    # A vendor that was damaged: what follows belongs to it, not to the one before.
+                    parent = b""
                 continue
             group = parent if nested else b"C" if is_class else b""
             if not nested:

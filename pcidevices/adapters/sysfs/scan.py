@@ -27,7 +27,7 @@ from pcidevices.domain.device import (
 from pcidevices.errors import DeviceUnreadable, SysfsUnreadable
 
 from .below import Below
-from .files import folder, link, number, text
+from .files import exists, folder, link, number, text
 
 
 _ID = re.compile(r"0x([0-9a-f]{4})")
@@ -112,7 +112,7 @@ def _facts(address: PciAddress, fd: int, below: Below) -> dict[str, Any]:
     class_code = _hex("class", _CLASS, fd)
     revision = _BYTE.fullmatch(text("revision", below=fd) or "")
     numa_node = number("numa_node", below=fd)
-    is_bridge = class_code.startswith(_BRIDGE) and text("secondary_bus_number", below=fd) is not None
+    is_bridge = class_code.startswith(_BRIDGE) and exists("secondary_bus_number", below=fd)
     return {
         "address": address,
         "vendor": _hex("vendor", _ID, fd),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -85,14 +86,16 @@ class Uevents:
                 hint(SOURCE)  # whatever happened before the socket was there
                 gaps = Gaps(self._gap_every)
                 while True:
-                    async for event in socket.get():
-                        facts = {key: str(value) for key, value in event.items() if key != "header"}
-                        if concerns_pci(facts):
-                            log.debug("uevent.received", action=facts.get("ACTION"), path=facts.get("DEVPATH"))
-                            hint(SOURCE)
-                        if gaps.found(facts, self._clock()):
-                            log.debug("uevent.missed", before=facts.get("SEQNUM"))
-                            hint(GAP)
+                    with suppress(UnicodeDecodeError):  # a name that is no text; its number is missing before the next
+                        async for event in socket.get():
+                            facts = {key: str(value) for key, value in event.items() if key != "header"}
+                            if concerns_pci(facts):
+                                log.debug("uevent.received", action=facts.get("ACTION"), path=facts.get("DEVPATH"))
+                                hint(SOURCE)
+                            # pyroute2 tells of an error (ENOBUFS: some were dropped) by an event without anything.
+                            if "SEQNUM" not in facts or gaps.found(facts, self._clock()):
+                                log.debug("uevent.missed", before=facts.get("SEQNUM"))
+                                hint(GAP)
         except OSError as error:
             log.warning("uevents.unavailable", error=str(error), consequence=f"looking every {_POLL:.0f} s instead")
             while True:

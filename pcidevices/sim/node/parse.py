@@ -20,11 +20,15 @@ from pcidevices.sim.node.spec import DeviceSpec, ModuleSpec, ModuleState, NodeSp
 
 def load_spec(source: Path | str) -> NodeSpec:
     """The specification in a file (a path) or in a text."""
-    text = source.read_text() if isinstance(source, Path) else source
     try:
+        text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
         content = yaml.load(text, Loader=_Loader)  # noqa: S506 - it makes text, lists and mappings, nothing else
+    except UnicodeDecodeError as error:
+        raise SpecError(f"not text in UTF-8: {error}") from error
     except yaml.YAMLError as error:
         raise SpecError(f"not YAML: {error}") from error
+    except RecursionError as error:
+        raise SpecError("nested too deeply") from error
     entry = Entry("node", content)
     devices = _devices(entry)
     spec = NodeSpec(

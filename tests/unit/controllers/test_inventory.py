@@ -17,6 +17,7 @@ from .scene import NAME, NOW, Agent
 
 
 GPU = a_gpu()
+OTHER = a_gpu("0000:0a:00.0")
 
 
 async def test_a_new_device_gets_an_object_with_all_that_is_seen() -> None:
@@ -71,7 +72,7 @@ async def test_labels_owners_and_status_are_mended_in_one_go() -> None:
 async def test_the_object_of_a_device_that_vanished_is_removed() -> None:
     cluster = Cluster()
     cluster.put(a_published(GPU))
-    agent = Agent(cluster)
+    agent = Agent(cluster, OTHER)
 
     assert await agent.reconcile() == CHANGED
     assert cluster.objects == {}
@@ -95,10 +96,19 @@ async def test_a_claimed_device_that_vanished_is_said_to_be_missing() -> None:
 async def test_a_claim_on_another_device_keeps_nothing() -> None:
     cluster = Cluster()
     cluster.put(a_published(GPU))
-    agent = Agent(cluster)
-    agent.see(claims=(a_claim(a_gpu("0000:0a:00.0")),))
+    agent = Agent(cluster, OTHER)
+    agent.see(OTHER, claims=(a_claim(OTHER),))
 
     assert await agent.settle() is None
+
+
+async def test_a_bus_without_anything_on_it_takes_nothing_away() -> None:
+    """It is rather a wrong mount than a machine that lost all its devices."""
+    cluster = Cluster()
+    cluster.put(a_published(GPU))
+    agent = Agent(cluster)
+
+    assert await agent.settle() == cluster.objects[NAME]
 
 
 async def test_a_second_card_takes_the_resource_name_of_its_equal() -> None:
@@ -128,7 +138,7 @@ async def test_a_changed_object_is_not_removed_unseen() -> None:
     """Somebody may just have claimed the device."""
     cluster = Cluster()
     cluster.put(a_published(GPU))
-    agent = Agent(cluster)
+    agent = Agent(cluster, OTHER)
     theirs = cluster.edit(NAME, labels={})
 
     with pytest.raises(Conflict):

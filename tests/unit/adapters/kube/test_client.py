@@ -39,9 +39,13 @@ async def asking(api: ScriptedApi, tmp_path: Path, *, longest: float = 5.0, **us
             yield client
 
 
-def stream(client: KubeClient, *, silence: float = 5.0) -> AsyncGenerator[bytes, None]:
-    """An open stream, which can be closed."""
-    return cast("AsyncGenerator[bytes, None]", client.lines("/watch", query=(), silence=silence))
+async def stream(client: KubeClient, *, silence: float = 5.0) -> AsyncGenerator[bytes, None]:
+    """An open stream, which can be closed; without the empty line that says that it is open."""
+    lines = cast("AsyncGenerator[bytes, None]", client.lines("/watch", query=(), silence=silence))
+    async with aclosing(lines):
+        assert await anext(lines) == b""
+        async for line in lines:
+            yield line
 
 
 async def lines_of(client: KubeClient, *, silence: float = 5.0) -> list[bytes]:

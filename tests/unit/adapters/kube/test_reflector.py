@@ -253,7 +253,7 @@ async def test_what_does_not_concern_us_is_not_in_the_list(tmp_path: Path) -> No
         await scene.until("a@2", "b@12")
 
 
-async def test_each_failure_waits_longer_and_a_success_begins_anew(tmp_path: Path) -> None:
+async def test_each_failure_waits_longer_and_only_news_begins_anew(tmp_path: Path) -> None:
     broken = says("", status=500)
     async with a_scene(
         tmp_path,
@@ -268,7 +268,7 @@ async def test_each_failure_waits_longer_and_a_success_begins_anew(tmp_path: Pat
     ) as scene:
         await scene.until("a@11", "b@12")
 
-        assert scene.waits == [0, 1, 2, 0, 1, 0]
+        assert scene.waits == [0, 1, 2, 3, 4, 0]
 
 
 async def test_a_server_that_asks_for_time_is_given_it(tmp_path: Path) -> None:
@@ -354,3 +354,16 @@ async def test_a_selector_that_every_server_knows_is_never_left_out(tmp_path: Pa
 )
 def test_a_version_is_a_number_or_nothing(text: str, expected: int) -> None:
     assert version_number(text) == expected
+
+
+async def test_a_version_of_which_nothing_comes_is_listed_anew(tmp_path: Path) -> None:
+    """As after etcd was restored: the server opens the stream, and never has anything to tell."""
+    async with a_scene(
+        tmp_path,
+        says(a_list(version=1000)),
+        streams(b"<html>\n"),
+        streams(b"<html>\n"),
+        says(a_list(an_object("a", 11), version=11)),
+        FOREVER,
+    ) as scene:
+        await scene.until("a@11")
