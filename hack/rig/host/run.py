@@ -19,7 +19,7 @@ from parts import Parts
 from topology import Machine
 
 
-BOOTS = 3  # about one in twenty hangs before the command: a processor has lost its timer
+BOOTS = 3  # QEMU's processors still step on each other at times: see topology
 TIMED_OUT = 124
 FAILED = 125
 PATH = f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{Path(sys.executable).parent}"
@@ -85,24 +85,24 @@ class Run:
         for boot in range(1, BOOTS + 1):
             if self._boot():
                 return self._reported()
-            (self.folder / "console.log").replace(self.folder / f"console.hung-{boot}.log")
-            print(f"vm: the boot hangs ({boot} of {BOOTS})", file=sys.stderr)
-        raise RigError(f"no boot came as far as the command within {self.boot_timeout:g} s")
+            (self.folder / "console.log").replace(self.folder / f"console.failed-{boot}.log")
+            print(f"vm: the boot has failed ({boot} of {BOOTS})", file=sys.stderr)
+        raise RigError(f"no boot came as far as the command within {self.boot_timeout:g} s\n{self._last_words()}")
 
     def _boot(self) -> bool:
-        """Stay with a guest until it ends. False when the boot hangs, TimeoutError when the command takes too long."""
+        """Stay with a guest until it ends. False when the boot fails, TimeoutError when the command takes too long."""
         for name in REPORTS:
             (self.folder / name).unlink(missing_ok=True)
         start = time.monotonic()
         with started(self._qemu(), folder=self.folder) as guest:
             for sign, number in (("booted", 1), ("started", 2)):
-                if (due := number * self.boot_timeout) < self.timeout:
-                    if guest.relay(until=start + due):
-                        return True
-                    if not (self.folder / sign).exists():
-                        return False
+                due = number * self.boot_timeout
+                late = due < self.timeout and not guest.relay(until=start + due)
+                if late and not (self.folder / sign).exists():
+                    return False
             if guest.relay(until=start + self.timeout):
-                return True
+                crashed = guest.process.returncode < 0
+                return (self.folder / "started").exists() or not crashed
             guest.press("alt-sysrq-w")  # the kernel logs which tasks are blocked, and where
             guest.relay(until=time.monotonic() + 2)
             raise TimeoutError
@@ -112,8 +112,13 @@ class Run:
         try:
             return int((self.folder / "rc").read_text())
         except FileNotFoundError:
-            said = [line for name in ("qemu.log", "console.log") for line in _last_lines(self.folder / name)]
-            raise RigError("\n".join(["the guest ended without an exit status", *said])) from None
+            raise RigError(f"the guest ended without an exit status\n{self._last_words()}") from None
+
+    def _last_words(self) -> str:
+        logs = [self.folder / name for name in ("qemu.log", "console.log")]
+        return "\n".join(
+            line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()[-40:]
+        )
 
     def _qemu(self) -> list[str]:
         prefix = self.parts.qemu
@@ -139,7 +144,3 @@ def _write_lines(file: Path, lines: Iterable[str]) -> None:
 
 def _assignments(values: Mapping[str, object]) -> list[str]:
     return [f"{name}={shlex.quote(str(value))}" for name, value in values.items()]
-
-
-def _last_lines(file: Path) -> list[str]:
-    return file.read_text(errors="replace").splitlines()[-40:] if file.exists() else []

@@ -13,15 +13,18 @@ class Iommu:
     kernel_arguments: str = ""
 
 
+# Each with interrupt remapping for x2APIC, so that local timers are not memory-mapped: while one processor maps PCI
+# devices, a write to memory-mapped registers by another gets lost at times, and a lost timer hangs the guest for ever.
+INTEL = ("intel-iommu,intremap=on,eim=on",)
 IOMMUS = {
-    "intel": Iommu(devices=("intel-iommu,intremap=on",), kernel_arguments="intel_iommu=on"),
+    "intel": Iommu(devices=INTEL, kernel_arguments="intel_iommu=on"),
     # With QEMU's, neither DMA by the kernel (an NVMe disk never answers) nor ACPI's interrupt arrives.
     "amd": Iommu(
-        devices=("amd-iommu,intremap=on",),
+        devices=("amd-iommu,intremap=on,xtsup=on",),
         properties=("ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",),
         kernel_arguments="iommu=pt",
     ),
-    "none": Iommu(),
+    "none": Iommu(devices=INTEL, kernel_arguments="intel_iommu=off"),
 }
 
 # What the rig itself needs. Devices without `bus` are on the root bus, which must come first: see NUMA below.
