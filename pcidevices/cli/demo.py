@@ -55,13 +55,13 @@ def run(settings: argparse.Namespace) -> int:
 
 
 async def _demo(settings: argparse.Namespace, folder: Path) -> int:
-    status = 0
     async with create_task_group() as tg:
         if not settings.check:
             await tg.start(stopped_by_signals, tg.cancel_scope)
         status = await _run(settings, folder)
         tg.cancel_scope.cancel()
-    return status
+        return status
+    return 0  # a signal ended it
 
 
 async def _run(settings: argparse.Namespace, folder: Path) -> int:

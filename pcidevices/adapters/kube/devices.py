@@ -55,7 +55,7 @@ class KubeDevices:
     ) -> PublishedDevice:
         metadata: dict[str, Any] = {}
         if labels is not None:
-            metadata["labels"] = merge_patch({}, labels)
+            metadata["labels"] = dict(labels)
         if owners is not None:
             metadata["ownerReferences"] = owner_references(owners)
         return await self._patch(device, "", {"metadata": metadata})

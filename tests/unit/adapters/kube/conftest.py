@@ -1,29 +1,6 @@
 """Never the cluster of whoever runs the tests."""
 
-from __future__ import annotations
-
-import os
-
-from pathlib import Path
-
-import pytest
+from tests.support.elsewhere import elsewhere
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither in a pod, nor with a kubeconfig or a proxy of one's own."""
-    for name in (
-        "KUBERNETES_SERVICE_HOST",
-        "KUBECONFIG",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "ALL_PROXY",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    # Each client would read the machine's certificate authorities, which takes longer than most tests.
-    monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
-    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
+__all__ = ["elsewhere"]
