@@ -66,11 +66,16 @@ def lists(server: ApiServer) -> int:
     )
 
 
+async def until(true: Callable[[], object]) -> None:
+    """Wait for something that the world has no event for."""
+    with fail_after(PATIENCE):
+        while not true():  # noqa: ASYNC110  see above
+            await anyio.sleep(0.002)  # waits: polls
+
+
 async def a_watch(server: ApiServer) -> None:
     """Wait until somebody watches."""
-    with fail_after(PATIENCE):
-        while not server.faults.open_watches:  # noqa: ASYNC110  the world has no event for it
-            await anyio.sleep(0.002)
+    await until(lambda: server.faults.open_watches)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -161,9 +166,7 @@ async def test_a_silent_stream_is_cut_and_what_it_held_back_is_seen_without_a_li
             await a_watch(quiet)
             quiet.faults.silence_watches()
             quiet.apply(a_thing("new"))
-            with fail_after(PATIENCE):
-                while not logs:  # noqa: ASYNC110  the world has no event for it
-                    await anyio.sleep(0.01)
+            await until(lambda: logs)
             quiet.faults.let_watches_speak()
             await followed.until(same_as(quiet))
 
@@ -175,7 +178,7 @@ async def test_bookmarks_keep_a_quiet_stream_alive(server: ApiServer, client: Ku
     with capture_logs() as logs:
         async with following(a_reflector(client, silence=0.3).lists()) as followed:
             await a_watch(server)
-            await anyio.sleep(0.5)
+            await anyio.sleep(0.5)  # waits: longer than the silence that would be taken for death
             server.apply(a_thing("new"))
             await followed.until(same_as(server))
 
@@ -186,7 +189,7 @@ async def test_bookmarks_keep_a_quiet_stream_alive(server: ApiServer, client: Ku
 async def test_bookmarks_are_no_lists(server: ApiServer, client: KubeClient) -> None:
     async with following(a_reflector(client).lists()) as followed:
         await a_watch(server)
-        await anyio.sleep(0.2)
+        await anyio.sleep(0.2)  # waits: for some bookmarks, of which nothing must come
 
     assert len(followed.lists) == 1
 
@@ -220,16 +223,12 @@ async def test_who_stops_following_leaves_no_stream_open(server: ApiServer, clie
     async with following(a_reflector(client).lists()) as followed:
         await a_watch(server)
         await followed.until(same_as(server))
-    with fail_after(PATIENCE):
-        while server.faults.open_watches:  # noqa: ASYNC110  the world has no event for it
-            await anyio.sleep(0.002)
+    await until(lambda: not server.faults.open_watches)
 
 
 async def test_a_client_that_ends_leaves_no_stream_open(server: ApiServer, credentials: Credentials) -> None:
     async with create_task_group() as tg:
         async with a_client(credentials) as client, following(a_reflector(client).lists()):
             await a_watch(server)
-        with fail_after(PATIENCE):
-            while server.faults.open_watches:  # noqa: ASYNC110  the world has no event for it
-                await anyio.sleep(0.002)
+        await until(lambda: not server.faults.open_watches)
         tg.cancel_scope.cancel()
