@@ -14,13 +14,13 @@ class Qmp:
         self._said = b""
         self("qmp_capabilities")
 
-    def __call__(self, command: str, **arguments: str) -> None:
-        """Do *command*. Greetings, and events in between, are passed over."""
+    def __call__(self, command: str, **arguments: str) -> object:
+        """Do *command*; what QEMU returns. Greetings, and events in between, are passed over."""
         os.write(self._port, json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
         while True:
             answer = self._line()
             if "return" in answer:
-                return
+                return answer["return"]
             assert "error" not in answer, answer
 
     def close(self) -> None:

@@ -10,11 +10,12 @@ import threading
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from pcidevices.adapters.sysfs.write import write
 from tests.contract.sysfs.qmp import Qmp
 from tests.contract.sysfs.vfio import VfioUser
-from tests.contract.sysfs.world import Uevent
+from tests.contract.sysfs.world import Uevent, wait_for
 
 
 _NETLINK_KOBJECT_UEVENT = 15
@@ -51,11 +52,17 @@ class RealWorld:
             self._users.pop(address).close()
 
     def plug(self, port: int) -> str:
+        wait_for(lambda: not self._is_in_the_machine(f"card{port}"))
         self._qmp("device_add", driver="e1000e", id=f"card{port}", bus=f"rp{port - 2}")
         return f"0000:{port:02x}:00.0"
 
     def unplug(self, port: int) -> None:
         self._qmp("device_del", id=f"card{port}")
+
+    def _is_in_the_machine(self, name: str) -> bool:
+        """A card that was pulled has left the kernel a moment before it has left QEMU."""
+        cards = cast("list[dict[str, str]]", self._qmp("qom-list", path="/machine/peripheral"))
+        return any(card["name"] == name for card in cards)
 
     def load(self, module: str) -> None:
         subprocess.run(["modprobe", module], check=True)
