@@ -44,6 +44,24 @@ class DeviceUnreadable(HardwareError):
     reason = "DeviceUnreadable"
 
 
+class DriverMissing(HardwareError):
+    """The driver that is needed is not in the kernel, and cannot be loaded."""
+
+    reason = "DriverMissing"
+
+
+class SysfsWriteFailed(HardwareError):
+    """The kernel refused a step; the message names the file and the kernel's answer."""
+
+    reason = "SysfsWriteFailed"
+
+
+class WriteTimedOut(HardwareError):
+    """A step has not returned: the kernel waits for somebody who uses the device."""
+
+    reason = "WriteTimedOut"
+
+
 class ClusterError(PciDevicesError):
     """The API server did not do what was asked of it."""
 

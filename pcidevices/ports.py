@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from pcidevices.api.v1beta1 import PCIDeviceStatus
+from pcidevices.api.v1beta1 import PCIDeviceClaimStatus, PCIDeviceStatus
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
 from pcidevices.domain.published import Node, Owner, PublishedDevice
+from pcidevices.domain.sight import Sight
+from pcidevices.domain.steps import Step
 
 
 T = TypeVar("T")
@@ -69,11 +72,53 @@ class Devices(Protocol):
         ...
 
 
+class Control(Protocol):
+    """The one way by which devices of this node are changed, and the fresh look before and after."""
+
+    async def look(self, address: PciAddress) -> Sight:
+        """See one device and all around it now. Never waits for the kernel longer than a few seconds."""
+        ...
+
+    async def take(self, step: Step) -> None:
+        """
+        Do it, and wait until the kernel has.
+
+        A step that does not return in time is left alone, and `look` tells of it; until it has returned no other
+        step for that device is taken.
+
+        Raises:
+            SysfsWriteFailed: the kernel refused.
+            WriteTimedOut: this step, or one before it for the same device, has not returned.
+            DriverMissing: there is no such driver or module.
+        """
+        ...
+
+
 class Claims(Protocol):
-    """The PCIDeviceClaims for this node."""
+    """The PCIDeviceClaims for this node. Each call may raise any ClusterError."""
 
     def lists(self) -> AsyncIterator[Listing[Claim]]:
         """Yield the whole list, now and whenever one changes; goes on for ever, whatever the server does."""
+        ...
+
+    async def hold(self, claim: Claim) -> Claim:
+        """Put our finalizer on it; raise Conflict if *claim* is not the newest version."""
+        ...
+
+    async def write_status(self, claim: Claim, status: PCIDeviceClaimStatus) -> Claim:
+        """Send what differs of the status; raise Conflict if *claim* is not the newest version."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Take our finalizer off it, so that it can go; raise Conflict if *claim* is not the newest version."""
+        ...
+
+
+class Events(Protocol):
+    """What people are told beside the status, as Kubernetes Events."""
+
+    def tell(self, claim: Claim, *, reason: str, note: str, warning: bool = False) -> None:
+        """Have an Event written for *claim*, soon. It never waits and never fails; equal ones become a series."""
         ...
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 
 GROUP = "devices.harvesterhci.io"
@@ -21,6 +21,11 @@ VENDOR_LABEL = f"{GROUP}/vendor"
 DEVICE_LABEL = f"{GROUP}/device"
 CLASS_LABEL = f"{GROUP}/class"
 SIMULATED_LABEL = f"{GROUP}/simulated"
+
+GIVE_BACK_FINALIZER = f"{GROUP}/give-back"
+"""On a claim for as long as its device may have to be given back to its original driver."""
+ALLOW_PROTECTED = f"{GROUP}/allow-protected"
+"""Annotation of a claim: its value, the device's address, lets through what the host uses. Bridges excepted."""
 
 Address = Annotated[
     str,
@@ -117,6 +122,26 @@ class PCIDeviceClaimSpec(Struct, frozen=True, rename="camel", kw_only=True, omit
     disable_resource_pooling: Annotated[
         bool, Meta(description="Offer this device under a resource name of its own, not with its equals.")
     ] = False
+    node_system_uuid: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="The machine that the claim is meant for, as the Node's status.nodeInfo.systemUUID has it; "
+            "another machine of that name refuses the claim.",
+        ),
+    ] = field(default="", name="nodeSystemUUID")
+
+
+class ClaimedDevice(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """Who the device was when it was first seen for this claim; another one at its address is refused."""
+
+    vendor_id: Annotated[str, Meta(description="PCI vendor id, four hex digits.")]
+    device_id: Annotated[str, Meta(description="PCI device id, four hex digits.")]
+    subsystem: Annotated[str, Meta(description="Subsystem ids, vendor:device.")] | None = None
+    serial_number: Annotated[str, Meta(description="Serial number, where the kernel tells one.")] | None = None
+    physical_function: (
+        Annotated[str, Meta(description="Of a virtual function: address of its physical function.")] | None
+    ) = None
 
 
 class PCIDeviceClaimStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
@@ -125,11 +150,18 @@ class PCIDeviceClaimStatus(Struct, frozen=True, rename="camel", kw_only=True, om
     kernel_driver_to_unbind: Annotated[
         str, Meta(description="The original driver, which gets the device back when the claim is deleted.")
     ] = ""
-    passthrough_enabled: Annotated[bool, Meta(description="The device is on its vfio driver.")] = False
+    passthrough_enabled: Annotated[
+        bool, Meta(description="The device is on its vfio driver, and virtual machines can have it.")
+    ] = False
+    claimed: ClaimedDevice | None = None
+    was_on_vfio: Annotated[
+        bool,
+        Meta(description="Somebody else had bound the device to a vfio driver before; it is left there at the end."),
+    ] = False
     conditions: Annotated[
         tuple[Condition, ...],
         Meta(
-            description="What holds of the claim now, and why.",
+            description="Ready: virtual machines can have the device; the others say why not. Allowed, Bound, GroupViable.",
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

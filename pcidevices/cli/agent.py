@@ -18,10 +18,11 @@ from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, open_sign
 from anyio.abc import TaskStatus
 
 from pcidevices import __version__, logs
+from pcidevices.adapters.kube.claims import KubeClaims
 from pcidevices.adapters.kube.client import KubeClient
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.adapters.kube.devices import KubeDevices
-from pcidevices.adapters.kube.watched import KubeClaims, KubeNodes
+from pcidevices.adapters.kube.nodes import KubeNodes
 from pcidevices.adapters.sysfs.hardware import LONGEST_BURST, QUIET, SysfsHardware
 from pcidevices.adapters.sysfs.uevents import Uevents
 from pcidevices.adapters.sysfs.vfionodes import VfioNodes

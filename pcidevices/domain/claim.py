@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
 
 from .address import PciAddress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A PCIDeviceClaim."""
+    """A PCIDeviceClaim as the API server has it."""
 
     name: str
     uid: str
@@ -17,4 +21,19 @@ class Claim:
     node_name: str
     address: PciAddress
     user_name: str = ""
+    node_system_uuid: str = ""
+    allow_protected: str = ""
+    """The value of the annotation: an address, if a person wrote it well."""
+    created: str = ""
+    """RFC 3339, whole seconds."""
+    generation: int = 0
+    finalizers: tuple[str, ...] = ()
+    status: PCIDeviceClaimStatus = field(default_factory=PCIDeviceClaimStatus)
+    misshapen_status: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """The status as it stands when it does not fit the types; *status* is what could be saved of it."""
     deleting: bool = False
+
+    @property
+    def version(self) -> int:
+        """The resource version as a number: versions of one kind can be compared so (KEP-5504)."""
+        return int(self.resource_version) if self.resource_version.isdecimal() else 0

@@ -12,10 +12,11 @@ from typing import Any
 
 from anyio import create_task_group, fail_after, sleep
 
+from pcidevices.adapters.kube.claims import KubeClaims
 from pcidevices.adapters.kube.client import KubeClient
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.adapters.kube.devices import KubeDevices
-from pcidevices.adapters.kube.watched import KubeClaims, KubeNodes
+from pcidevices.adapters.kube.nodes import KubeNodes
 from pcidevices.adapters.sysfs.hardware import SysfsHardware
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.api.crd import definitions

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
-from pcidevices.api.v1beta1 import PCIDeviceClaimSpec, PCIDeviceStatus
+from pcidevices.api.v1beta1 import ALLOW_PROTECTED, PCIDeviceClaimSpec, PCIDeviceClaimStatus, PCIDeviceStatus
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.published import Node, Owner, PublishedDevice
 
 
 log = structlog.get_logger()
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class _Owner(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -34,6 +36,10 @@ class _Metadata(msgspec.Struct, rename="camel"):
     labels: dict[str, str] | None = None
     owner_references: list[_Owner] | None = None
     deletion_timestamp: str | None = None
+    creation_timestamp: str = ""
+    generation: int = 0
+    annotations: dict[str, str] | None = None
+    finalizers: tuple[str, ...] | None = None
 
 
 class _Object(msgspec.Struct):
@@ -52,13 +58,7 @@ def published_device(raw: msgspec.Raw | bytes, node_name: str) -> PublishedDevic
     meta = whole.metadata
     if PciAddress.of_object_name(meta.name, node_name) is None:
         return None
-    misshapen: dict[str, Any] = {}
-    try:
-        status = msgspec.json.decode(whole.status, type=PCIDeviceStatus)
-    except msgspec.ValidationError as error:
-        log.warning("object.misshapen", kind="PCIDevice", name=meta.name, error=str(error))
-        raw_status = msgspec.json.decode(whole.status)
-        status, misshapen = PCIDeviceStatus(), raw_status if isinstance(raw_status, dict) else {}
+    status, misshapen = _status(whole, PCIDeviceStatus)
     return PublishedDevice(
         name=meta.name,
         uid=meta.uid,
@@ -83,6 +83,7 @@ def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
         return None
     if spec.node_name != node_name:
         return None
+    status, misshapen = _status(whole, PCIDeviceClaimStatus)
     return Claim(
         name=meta.name,
         uid=meta.uid,
@@ -90,8 +91,25 @@ def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
         node_name=spec.node_name,
         address=address,
         user_name=spec.user_name,
+        node_system_uuid=spec.node_system_uuid,
+        allow_protected=(meta.annotations or {}).get(ALLOW_PROTECTED, ""),
+        created=meta.creation_timestamp,
+        generation=meta.generation,
+        finalizers=meta.finalizers or (),
+        status=status,
+        misshapen_status=misshapen,
         deleting=meta.deletion_timestamp is not None,
     )
+
+
+def _status(whole: _Object, kind: type[S]) -> tuple[S, dict[str, Any]]:
+    """The status, and if it does not fit the types how it stands; it counts as empty then."""
+    try:
+        return msgspec.json.decode(whole.status, type=kind), {}
+    except msgspec.ValidationError as error:
+        log.warning("object.misshapen", kind=kind.__name__, name=whole.metadata.name, error=str(error))
+        raw = msgspec.json.decode(whole.status)
+        return kind(), raw if isinstance(raw, dict) else {}
 
 
 def node(raw: msgspec.Raw | bytes) -> Node:

@@ -12,9 +12,10 @@ import pytest
 from aiohttp import web
 from msgspec.structs import replace
 
+from pcidevices.adapters.kube.claims import KubeClaims
 from pcidevices.adapters.kube.client import KubeClient
 from pcidevices.adapters.kube.devices import KubeDevices
-from pcidevices.adapters.kube.watched import KubeClaims, KubeNodes
+from pcidevices.adapters.kube.nodes import KubeNodes
 from pcidevices.api.crd import definitions
 from pcidevices.api.v1beta1 import API_VERSION, GROUP, Condition, PCIDeviceStatus, Sriov
 from pcidevices.domain.address import PciAddress

@@ -1,0 +1,44 @@
+"""
+Why something is so, in one word: for conditions, Events, metrics and logs alike.
+
+`docs/reference/reasons.md` says of each what it means and what to do. What is raised as an error has its
+reason in `pcidevices.errors`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The reasons of a claim's conditions and Events, besides those of errors."""
+
+    # what is well
+    ALLOWED = "Allowed"
+    PROTECTION_OVERRIDDEN = "ProtectionOverridden"
+    BOUND = "Bound"
+    VIABLE = "Viable"
+    READY = "Ready"
+    GIVEN_BACK = "GivenBack"
+    LEFT_ON_VFIO = "LeftOnVfio"
+
+    # what is under way
+    NOT_LOOKED_AT = "NotLookedAt"
+    BINDING = "Binding"
+    GIVING_BACK = "GivingBack"
+    DEVICE_IN_USE = "DeviceInUse"
+    DEVICE_SILENT = "DeviceSilent"
+
+    # what a person must change
+    CLAIMED_BY_ANOTHER = "ClaimedByAnother"
+    WRONG_MACHINE = "WrongMachine"
+    DEVICE_CHANGED = "DeviceChanged"
+    DEVICE_PROTECTED = "DeviceProtected"
+    NOT_CLAIMABLE = "NotClaimable"
+    NO_IOMMU_GROUP = "NoIommuGroup"
+    GROUP_NOT_VIABLE = "GroupNotViable"
+
+    # how a give-back can end otherwise
+    GIVEN_TO_ANOTHER_DRIVER = "GivenToAnotherDriver"
+    LEFT_WITHOUT_DRIVER = "LeftWithoutDriver"
+    DEVICE_GONE = "DeviceGone"
