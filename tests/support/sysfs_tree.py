@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from dataclasses import dataclass, field, replace
@@ -53,8 +54,9 @@ class SysfsTree:
         self.bus = root / "bus/pci/devices"
         self._graves = 0
         self._folders: dict[str, Path] = {}
-        for path in (self.bus, root / "bus/pci/drivers", root / "class/net", root / "class/block", root / "devices"):
-            path.mkdir(parents=True)
+        self._minors = itertools.count()
+        for name in ("bus/pci/devices", "bus/pci/drivers", "class/net", "class/block", "devices", "fs"):
+            (root / name).mkdir(parents=True)
 
     def __getitem__(self, address: str) -> Path:
         """The folder of a plugged function."""
@@ -165,12 +167,31 @@ class SysfsTree:
         """An interface with no hardware of its own: ``lo``, a bridge, half of a veth pair."""
         self._link(self.root / "class/net" / name, self._made(f"devices/virtual/net/{name}"))
 
+    def numbers(self, name: str) -> str:
+        """Major and minor number of a disk or partition."""
+        return (self.root / "class/block" / name / "dev").read_text().strip()
+
+    def hold(self, name: str, holder: str) -> None:
+        """Let a disk or partition be a part of *holder*, a virtual disk."""
+        self._link(self.root / "class/block" / name / "holders" / holder, self.root / "class/block" / holder)
+
+    def put_on(self, name: str, upper: str, *, is_master: bool = False) -> None:
+        """Let an interface carry *upper*, a virtual one, perhaps as its master."""
+        folder = (self.root / "class/net" / name).resolve()
+        for link in (f"upper_{upper}", *(["master"] if is_master else [])):
+            self._link(folder / link, self.root / "class/net" / upper)
+
     def _disk(self, folder: Path, partitions: int) -> None:
-        self._made_below(folder)
-        self._link(self.root / "class/block" / folder.name, folder)
+        self._block(folder)
         for number in range(1, partitions + 1):
             name = f"{folder.name}{'p' if folder.name[-1].isdigit() else ''}{number}"
-            self._link(self.root / "class/block" / name, self._made_below(folder / name))
+            self._block(folder / name)
+            _write(folder / name / "partition", f"{number}\n")
+
+    def _block(self, folder: Path) -> None:
+        self._made_below(folder / "holders")
+        _write(folder / "dev", f"259:{next(self._minors)}\n")
+        self._link(self.root / "class/block" / folder.name, folder)
 
     def _unbind(self, address: str, folder: Path) -> None:
         home = self.root / "bus/pci/drivers" / (folder / "driver").readlink().name

@@ -10,8 +10,10 @@ from pcidevices.sim.node.groups import Groups
 from pcidevices.sim.node.hotplug import Hotplug
 from pcidevices.sim.node.locks import BigLock, Mutex
 from pcidevices.sim.node.modules import Modules
+from pcidevices.sim.node.network import Network
 from pcidevices.sim.node.spec import NodeSpec
 from pcidevices.sim.node.sriov import Sriov
+from pcidevices.sim.node.storage import Storage
 from pcidevices.sim.node.tree import Tree
 from pcidevices.sim.node.uevents import Uevents
 from pcidevices.sim.node.vfio import Vfio
@@ -34,7 +36,9 @@ class Kernel:
         self.drivers: dict[str, Driver] = {}
         self.groups = Groups(self.tree, iommu=spec.iommu)
         self.binding = Binding(self)
-        self.below = Below(self.tree, self.uevents)
+        self.storage = Storage(self.tree, self.uevents, self.lock)
+        self.network = Network(self.tree, self.lock)
+        self.below = Below(self.tree, self.uevents, self.storage, self.network)
         self.vfio = Vfio(self)
         self.sriov = Sriov(self)
         self.hotplug = Hotplug(self)

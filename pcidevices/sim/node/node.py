@@ -23,7 +23,8 @@ class SimulatedNode:
     A machine without hardware: `sys`, `proc` and `dev` in folders below *root*, and a kernel behind `write`.
 
     All that reads files reads them as they are; all that changes something goes through `write`, which refuses
-    and sleeps as Linux does. The other methods are what happens to a machine: cards come and go, a VM starts.
+    and sleeps as Linux does. The other methods are what happens to a machine: cards come and go, a VM starts; what
+    the host does with disks and interfaces is behind `storage` and `network`.
     Any thread may call any of them.
     """
 
@@ -34,6 +35,8 @@ class SimulatedNode:
         self.sysfs = self._kernel.tree.sysfs
         self.proc = self._kernel.tree.proc
         self.dev = self._kernel.tree.dev
+        self.storage = self._kernel.storage
+        self.network = self._kernel.network
         with self._kernel.lock:
             self._boot(spec)
 
@@ -118,6 +121,13 @@ class SimulatedNode:
         with self._kernel.lock:
             self._kernel.vfio.release(self._device(address))
 
+    def mount(self, name: str, where: str) -> None:
+        """Mount a disk or partition, such as ``nvme0n1p1``. More of the kind is in `storage`."""
+        self.storage.mount(name, where)
+
+    def unmount(self, where: str) -> None:
+        self.storage.unmount(where)
+
     def close(self) -> None:
         """All virtual machines end, so that nothing sleeps any more."""
         with self._kernel.lock:
@@ -137,7 +147,7 @@ class SimulatedNode:
         self._kernel.modules.boot()
         self._plug(spec.devices.values())
         self._kernel.below.boot()
-        make_proc(tree, spec)
+        make_proc(tree, spec, self._kernel.storage)
 
     def _plug(self, specs: Iterable[DeviceSpec]) -> None:
         """The virtual functions of a specification are made by what sets up the network, once their card is there."""

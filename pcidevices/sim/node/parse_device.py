@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_interface
+
 from pcidevices.sim.node.address import Address
 from pcidevices.sim.node.reading import Entry, SpecError, boolean, hexadecimal, number
-from pcidevices.sim.node.spec import BridgeKind, BridgeSpec, DeviceSpec, DiskSpec, Ids, NetSpec, SriovSpec
+from pcidevices.sim.node.spec import MAPPED, BridgeKind, BridgeSpec, DeviceSpec, DiskSpec, Ids, NetSpec, SriovSpec
 
 
 _LAST_BUS = 0xFF
@@ -79,9 +81,15 @@ def _net(entry: Entry) -> NetSpec:
         name=entry.need("name", _text),
         up=entry.take("up", boolean, default=False),
         master=entry.take("master", _text, None),
+        uppers=entry.take("upper", _words, ()),
+        addresses=entry.take("address", _addresses, ()),
+        gateway=entry.take("gateway", _gateway, None),
+        elsewhere=entry.take("elsewhere", boolean, default=False),
         virtio=entry.take("virtio", boolean, default=False),
     )
     entry.end()
+    if not net.up and (net.addresses or net.gateway or net.uppers):
+        raise SpecError(f"{entry.where}: address, gateway and upper need up: yes")
     return net
 
 
@@ -104,9 +112,32 @@ def _disk(entry: Entry) -> DiskSpec:
 
 def _partitions(entry: Entry) -> dict[int, str]:
     try:
-        return {number(key): str(where) for key, where in entry.rest().items()}
+        return {number(key): _use(str(use)) for key, use in entry.rest().items()}
     except ValueError as error:
         raise SpecError(f"{entry.where}: {error}") from error
+
+
+def _use(text: str) -> str:
+    is_mapped = text.startswith(MAPPED) and text != MAPPED
+    if text and text != "swap" and not text.startswith("/") and not is_mapped:
+        raise ValueError(f"{text!r} is no use; write a path, swap, dm and a name, or nothing")
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    for word in text.split():
+        if "/" not in word:
+            raise ValueError(f"{word!r} has no length, as in 10.0.2.15/24")
+        ip_interface(word)
+    return _words(text)
+
+
+def _gateway(text: str) -> str:
+    return str(ip_address(text))
 
 
 def _ids(text: str) -> Ids:

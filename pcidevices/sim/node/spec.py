@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pcidevices.sim.node.address import Address
 
 
+MAPPED = "dm "
+
+
 class ModuleState(enum.Enum):
     """Where the code of a driver is."""
 
@@ -58,17 +61,30 @@ class BridgeSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetSpec:
-    """A network interface; *master* is the bond or bridge that it belongs to."""
+    """
+    A network interface and its use at boot.
+
+    *master* is the bond or bridge that it belongs to, *uppers* are virtual interfaces on it (VLANs, macvtaps),
+    *gateway* makes it that of the default route, *elsewhere* moves it to another network namespace.
+    """
 
     name: str
     up: bool = False
     master: str | None = None
+    uppers: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    gateway: str | None = None
+    elsewhere: bool = False
     virtio: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSpec:
-    """A disk; a partition is mounted at its value, is `swap`, or (empty) is not used. Number 0 is the whole disk."""
+    """
+    A disk; a partition is mounted at its value, is `swap`, or (empty) is not used. Number 0 is the whole disk.
+
+    With `dm NAME` it is a part of what the device mapper calls NAME.
+    """
 
     kind: str  # "nvme", "virtio", "ata"
     name: str = ""  # nvme disks are named by the kernel

@@ -14,12 +14,15 @@ from typing import cast
 
 from pcidevices.adapters.sysfs.write import write
 from tests.contract.sysfs.qmp import Qmp
+from tests.contract.sysfs.realnetwork import RealNetwork
+from tests.contract.sysfs.realstorage import RealStorage
 from tests.contract.sysfs.vfio import VfioUser
 from tests.contract.sysfs.world import Uevent, wait_for
 
 
 _NETLINK_KOBJECT_UEVENT = 15
 _MODULES = ("vfio-pci", "igbvf", "e1000e", "igb", "nvme", "8139cp", "bochs", "snd_hda_intel")
+_DATA = Path("/sys/bus/pci/devices/0000:00:08.0")
 _QMP = Path("/dev/virtio-ports/qmp")
 _EDU = Path("/sys/bus/pci/devices/0000:00:0e.0/device")
 
@@ -33,13 +36,17 @@ class RealWorld:
     moment = 1.0
 
     def __init__(self) -> None:
-        self.sysfs, self.dev = Path("/sys"), Path("/dev")
+        self.sysfs, self.proc, self.dev, self.udev = (Path(p) for p in ("/sys", "/proc", "/dev", "/run/udev/data"))
+        self.storage, self.network = RealStorage(), RealNetwork()
         self.is_6_1 = os.uname().release.startswith("6.1.")
         self.write = write
         self._qmp = Qmp(_QMP)
         self._users: dict[str, VfioUser] = {}
         for module in _MODULES:
             self.load(module)
+        wait_for(lambda: any(_DATA.glob("nvme/nvme*/nvme*n1")))
+        (disk,) = _DATA.glob("nvme/nvme*/nvme*n1")
+        self.storage.partition(f"{disk.parent.name}n1")
 
     def subscribe(self, callback: Callable[[Uevent], object]) -> Callable[[], None]:
         return Listener(callback).close
@@ -73,6 +80,8 @@ class RealWorld:
     def close(self) -> None:
         for address in tuple(self._users):
             self.release(address)
+        self.network.close()
+        self.storage.close()
         self._qmp.close()
 
 

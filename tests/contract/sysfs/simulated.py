@@ -19,7 +19,9 @@ class SimulatedWorld:
     def __init__(self, root: Path, *, kernel: str) -> None:
         spec = load_spec(f'kernel: "{kernel}"\n{_RIG.read_text()}')
         self._node = SimulatedNode(root, spec)
-        self.sysfs, self.dev = self._node.sysfs, self._node.dev
+        self.sysfs, self.proc, self.dev = self._node.sysfs, self._node.proc, self._node.dev
+        self.udev = root / "run/udev/data"
+        self.storage, self.network = self._node.storage, self._node.network
         self.is_6_1 = kernel == "6.1"
         self.write = self._node.write
         self.hold = self._node.hold

@@ -20,13 +20,61 @@ Unsubscribe = Callable[[], object]
 PATIENCE = 60
 
 
+class Storage(Protocol):
+    """What the host does with disks and partitions, by their names."""
+
+    def mount(self, name: str, where: str, *, elsewhere: bool = False) -> None: ...
+
+    def unmount(self, where: str) -> None: ...
+
+    def swap_on(self, name: str) -> None: ...
+
+    def swap_off(self, name: str) -> None: ...
+
+    def map(self, label: str, *names: str) -> None: ...
+
+    def unmap(self, label: str) -> None: ...
+
+
+class Network(Protocol):
+    """What the host does with network interfaces, by their names."""
+
+    def set_address(self, name: str, *addresses: str) -> None: ...
+
+    def set_down(self, name: str) -> None: ...
+
+    def enslave(self, name: str, master: str) -> None: ...
+
+    def free(self, name: str) -> None: ...
+
+    def put_on(self, name: str, upper: str) -> None: ...
+
+    def take_off(self, name: str, upper: str) -> None: ...
+
+    def send_away(self, name: str) -> None: ...
+
+    def call_back(self, name: str) -> None: ...
+
+
 class World(Protocol):
-    """A simulated node or a real kernel. *moment* is how long a write that will not return is watched."""
+    """
+    A simulated node or a real kernel. *moment* is how long a write that will not return is watched.
+
+    The disk at 0000:00:08.0 has one partition, that at 0000:00:07.0 has none.
+    """
 
     sysfs: Path
+    proc: Path
     dev: Path
+    udev: Path
     is_6_1: bool
     moment: float
+
+    @property
+    def storage(self) -> Storage: ...
+
+    @property
+    def network(self) -> Network: ...
 
     def write(self, path: Path, text: str) -> None: ...
 

@@ -21,8 +21,7 @@ class Disk:
         self._minors: list[int] = []
         self._disk = self._make(folder, "disk", device=device)
         self._disk.link_from(ground.tree.sysfs / "block" / folder.name)
-        for name in ("holders", "slaves"):
-            ground.tree.folder(folder / name)
+        ground.tree.folder(folder / "slaves")
         self._disk.announce("add")
         between = "p" if folder.name[-1].isdigit() else ""
         self._partitions = []
@@ -36,6 +35,7 @@ class Disk:
     def remove(self) -> None:
         for part in (*reversed(self._partitions), self._disk):
             part.remove()
+            self._ground.storage.gone(part.folder.name)
         for minor in self._minors:
             self._ground.minors.give_back(minor)
 
@@ -47,4 +47,5 @@ class Disk:
         attributes = {"size": _SECTORS, "ro": 0, **({"removable": 0, "hidden": 0} if kind == "disk" else {})}
         made = ClassDevice(self._ground.tree, self._ground.uevents, folder, subsystem="block", properties=names)
         made.describe(attributes, device=device)
+        self._ground.tree.folder(folder / "holders")
         return made

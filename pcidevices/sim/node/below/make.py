@@ -9,7 +9,9 @@ from pcidevices.sim.node.below.net import Interface, make_virtual
 from pcidevices.sim.node.below.nvme import NvmeDisk
 from pcidevices.sim.node.below.virtio import Virtio
 from pcidevices.sim.node.device import Child, Device
+from pcidevices.sim.node.network import Network
 from pcidevices.sim.node.spec import DiskSpec, NetSpec
+from pcidevices.sim.node.storage import Storage
 from pcidevices.sim.node.tree import Tree
 from pcidevices.sim.node.uevents import Uevents
 
@@ -21,8 +23,8 @@ class Below:
     Nobody is asked whether an interface or a disk is in use: the kernel does not ask either.
     """
 
-    def __init__(self, tree: Tree, uevents: Uevents) -> None:
-        self._ground = Ground(tree, uevents)
+    def __init__(self, tree: Tree, uevents: Uevents, storage: Storage, network: Network) -> None:
+        self._ground = Ground(tree, uevents, storage, network)
         self._booted = False
         for name in ("net", "block", "nvme", "nvme-subsystem"):
             tree.folder(tree.sysfs / "class" / name)
@@ -30,7 +32,7 @@ class Below:
         make_virtual(tree, "lo")
 
     def boot(self) -> None:
-        """From now on interfaces come up only by hand."""
+        """From now on interfaces are used only by hand."""
         self._booted = True
 
     def make(self, device: Device) -> None:
@@ -50,7 +52,7 @@ class Below:
             virtio = Virtio(self._ground, parent, kind="net")
             yield virtio
             parent = virtio.folder
-        yield Interface(self._ground, parent, spec, up=spec.up and not self._booted)
+        yield Interface(self._ground, parent, spec, is_boot=not self._booted)
 
     def _disk(self, device: Device, spec: DiskSpec, number: int) -> Iterator[Child]:
         match spec.kind:

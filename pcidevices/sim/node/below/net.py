@@ -14,55 +14,130 @@ _UP, _DOWN = 0x1003, 0x1002
 
 
 class Interface:
-    """A network interface below *parent*: a new index each time, and down after the first time."""
+    """A network interface below *parent*: a new index each time, and in use only after the first time, at boot."""
 
-    def __init__(self, ground: Ground, parent: Path, spec: NetSpec, *, up: bool) -> None:
+    def __init__(self, ground: Ground, parent: Path, spec: NetSpec, *, is_boot: bool) -> None:
+        self.name = spec.name
+        self.index = next(ground.interfaces)
+        self.addresses: tuple[str, ...] = ()
+        self.gateway: str | None = None
+        self._ground = ground
         self._tree = ground.tree
-        self._uevents = ground.uevents
-        self._spec = spec
-        index = next(ground.interfaces)
-        self._device = ClassDevice(
-            ground.tree,
-            ground.uevents,
-            parent / "net" / spec.name,
-            subsystem="net",
-            properties={"INTERFACE": spec.name, "IFINDEX": index},
-        )
-        self._device.describe(
-            {
-                "address": _mac(spec.name),
-                "ifindex": index,
-                "operstate": "up" if up else "down",
-                "mtu": 1500,
-                "type": 1,
-                "flags": hex(_UP if up else _DOWN),
-            },
-            device=parent,
-        )
-        if up:
-            self._tree.attribute(self._device.folder / "carrier", "1", BOTH)
-            self._enslave()
-        self._device.announce("add")
-        self._announce_queues("add")
+        self._parent = parent
+        self._folder = parent / "net" / spec.name
+        self._up = spec.up and is_boot
+        self._master: str | None = None
+        self._uppers: list[str] = []
+        self._device: ClassDevice | None = self._appear()
+        if self._up:
+            self._use(spec)
+        if is_boot and spec.elsewhere:
+            self.leave()
+        ground.network.add(self)
+
+    @property
+    def link_local(self) -> tuple[str, ...]:
+        """The address that each interface has that is up."""
+        octets = bytearray.fromhex(_mac(self.name).replace(":", ""))
+        octets[0] ^= 2
+        host = (octets[:3] + b"\xff\xfe" + octets[3:]).hex(":", 2)
+        return (f"fe80::{host}/64",) if self._up else ()
+
+    def set_addresses(self, addresses: tuple[str, ...], gateway: str | None) -> None:
+        self._up, self.addresses, self.gateway = True, addresses, gateway
+        self._show_state()
+
+    def set_down(self) -> None:
+        self._up, self.addresses, self.gateway = False, (), None
+        self._show_state()
+
+    def enslave(self, master: str) -> None:
+        folder = make_virtual(self._tree, master)
+        self._tree.link(self._folder / "master", folder)
+        self._link(master, folder)
+        self._master = master
+
+    def free(self) -> None:
+        if self._master is not None:
+            self._tree.fell(self._folder / "master")
+            self._unlink(self._master)
+            self._master = None
+
+    def put_on(self, upper: str) -> None:
+        self._link(upper, make_virtual(self._tree, upper))
+        self._uppers.append(upper)
+
+    def take_off(self, upper: str) -> None:
+        self._uppers.remove(upper)
+        self._unlink(upper)
+        remove_virtual(self._tree, upper)
+
+    def leave(self) -> None:
+        """For another network namespace."""
+        self._disappear()
+        self._tree.folder(self._folder.parent)
+
+    def come_back(self) -> None:
+        self._device = self._appear()
 
     def remove(self) -> None:
-        if self._spec.master is not None:
-            master = self._tree.sysfs / "devices/virtual/net" / self._spec.master
-            self._tree.fell(master / f"lower_{self._spec.name}")
+        self._disappear()
+        self._tree.prune(self._folder.parent)
+        self._ground.network.discard(self)
+
+    def _use(self, spec: NetSpec) -> None:
+        self.addresses, self.gateway = spec.addresses, spec.gateway
+        if spec.master is not None:
+            self.enslave(spec.master)
+        for upper in spec.uppers:
+            self.put_on(upper)
+
+    def _appear(self) -> ClassDevice:
+        device = ClassDevice(
+            self._tree,
+            self._ground.uevents,
+            self._folder,
+            subsystem="net",
+            properties={"INTERFACE": self.name, "IFINDEX": self.index},
+        )
+        about: dict[str, str | int] = {"address": _mac(self.name), "ifindex": self.index, "mtu": 1500, "type": 1}
+        device.describe(about, device=self._parent)
+        self._show_state()
+        device.announce("add")
+        self._announce_queues("add")
+        return device
+
+    def _disappear(self) -> None:
+        if self._device is None:
+            return
+        self.free()
+        for upper in tuple(self._uppers):
+            self.take_off(upper)
+        self._up, self.addresses, self.gateway = False, (), None
         self._announce_queues("remove")
         self._device.remove()
+        self._device = None
+
+    def _show_state(self) -> None:
+        state = {"operstate": "up" if self._up else "down", "flags": hex(_UP if self._up else _DOWN)}
+        self._tree.attributes(self._folder, state)
+        if self._up:
+            self._tree.attribute(self._folder / "carrier", "1", BOTH)
+        else:
+            self._tree.fell(self._folder / "carrier")
 
     def _announce_queues(self, action: str) -> None:
         for name in ("rx-0", "tx-0"):
-            folder = self._tree.folder(self._device.folder / "queues" / name)
-            self._uevents.emit(action, self._tree.path_of(folder), "queues")
+            folder = self._tree.folder(self._folder / "queues" / name)
+            self._ground.uevents.emit(action, self._tree.path_of(folder), "queues")
 
-    def _enslave(self) -> None:
-        if self._spec.master is None:
-            return
-        master = make_virtual(self._tree, self._spec.master)
-        self._tree.link(self._device.folder / "master", master)
-        self._tree.link(master / f"lower_{self._spec.name}", self._device.folder)
+    def _link(self, upper: str, folder: Path) -> None:
+        self._tree.link(self._folder / f"upper_{upper}", folder)
+        self._tree.link(folder / f"lower_{self.name}", self._folder)
+
+    def _unlink(self, upper: str) -> None:
+        self._tree.fell(self._folder / f"upper_{upper}")
+        self._tree.fell(self._tree.sysfs / "devices/virtual/net" / upper / f"lower_{self.name}")
 
 
 def make_virtual(tree: Tree, name: str) -> Path:
@@ -75,6 +150,12 @@ def make_virtual(tree: Tree, name: str) -> Path:
         tree.link(folder / "subsystem", tree.folder(tree.sysfs / "class/net"))
         tree.link(tree.sysfs / "class/net" / name, folder)
     return folder
+
+
+def remove_virtual(tree: Tree, name: str) -> None:
+    """What `make_virtual` has made."""
+    tree.fell(tree.sysfs / "class/net" / name)
+    tree.fell(tree.sysfs / "devices/virtual/net" / name)
 
 
 def _mac(name: str) -> str:

@@ -1,0 +1,72 @@
+"""
+What of the host hangs on a device: the guard that keeps a claim from taking the node down.
+
+The kernel unbinds whatever it is told to, a mounted disk and the node's only NIC alike. So all that can be known
+beforehand is read here, and whatever must be known but cannot be read is an error: no proof is not "not in use".
+"""
+
+from __future__ import annotations
+
+import re
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pcidevices.domain.device import PciDevice
+from pcidevices.domain.sight import HostUse
+
+from .certain import entries, entries_if_any
+from .hostdisks import disk_uses
+from .hostnets import interface_uses
+
+
+_NETWORK = "02"
+_VIRTIO = re.compile(r"virtio\d+")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_USER_SPACE_DRIVERS = ("uio_pci_generic", "igb_uio")
+
+
+def host_uses(device: PciDevice, *, sysfs: Path, proc: Path, udev: Path) -> tuple[HostUse, ...]:
+    """
+    All uses that are seen, each as a sentence. Blocking.
+
+    *proc* and *sysfs* are the host's; *udev* is udev's database, ``/run/udev/data``, and need not be there.
+
+    Raises:
+        OSError: something that must be known cannot be read, also because the device has just gone.
+    """
+    # The names in *device* were found by a scan, which overlooks classes that it cannot list.
+    for name in ("net", "block"):
+        entries(sysfs / "class" / name)
+    entries_if_any(sysfs / "class/nvme-subsystem")
+    home = sysfs / "bus/pci/devices" / str(device.address)
+    found = [*_hidden_interface(device, home), *_mediated_devices(home), *_user_space(device)]
+    if device.block_devices:
+        found += disk_uses(device.block_devices, sysfs=sysfs, proc=proc, udev=udev)
+    if device.network_interfaces:
+        found += interface_uses(device.network_interfaces, sysfs=sysfs, proc=proc)
+    return tuple(found)
+
+
+def _hidden_interface(device: PciDevice, home: Path) -> Iterator[HostUse]:
+    """A NIC with a folder for interfaces and none in it: its driver has made one, and we do not see it."""
+    if device.driver is None or not device.class_id.startswith(_NETWORK):
+        return
+    folders = [home, *(home / name for name in entries(home) if _VIRTIO.fullmatch(name))]
+    if any("net" in entries(folder) and not entries_if_any(folder / "net") for folder in folders):
+        yield HostUse(
+            f"the network interface of {device.address} is in another network namespace, or sysfs is not the host's"
+        )
+
+
+def _mediated_devices(home: Path) -> Iterator[HostUse]:
+    """Parts of a GPU, for instance, that were made for virtual machines (vfio-mediated-device.rst)."""
+    names = entries(home)
+    if "mdev_supported_types" in names:
+        for name in filter(_UUID.fullmatch, names):
+            yield HostUse(f"the mediated device {name} is a part of it")
+
+
+def _user_space(device: PciDevice) -> Iterator[HostUse]:
+    if device.driver in _USER_SPACE_DRIVERS:
+        yield HostUse(f"{device.driver} hands it to programs of the host, such as DPDK")
