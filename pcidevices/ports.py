@@ -10,6 +10,8 @@ from pcidevices.api.v1beta1 import PCIDeviceClaimStatus, PCIDeviceStatus
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
+from pcidevices.domain.foreign import ForeignClaim
+from pcidevices.domain.lease import Lease
 from pcidevices.domain.published import Node, Owner, PublishedDevice
 from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Step
@@ -121,10 +123,50 @@ class Events(Protocol):
         """Have an Event written for *claim*, soon. It never waits and never fails; equal ones become a series."""
         ...
 
+    async def run(self) -> None:
+        """Send what is told, for ever."""
+        ...
+
 
 class Nodes(Protocol):
     """The Node that the agent runs on."""
 
     def lists(self) -> AsyncIterator[Listing[Node]]:
         """Yield the Node, or nothing while there is none; goes on for ever, whatever the server does."""
+        ...
+
+
+class ClusterClaims(Protocol):
+    """The claims of the whole cluster, for as long as it takes to end those of nodes that are gone."""
+
+    async def everywhere(self) -> Sequence[ForeignClaim]:
+        """All claims for all nodes, asked for now. Raises any ClusterError."""
+        ...
+
+    async def has_node(self, name: str) -> bool:
+        """Ask the API server itself whether there is such a Node. Raises any ClusterError but NotFound."""
+        ...
+
+    async def delete(self, claim: ForeignClaim) -> ForeignClaim | None:
+        """Delete exactly this version; return it as finalizers still keep it. Raises any ClusterError."""
+        ...
+
+    async def release(self, claim: ForeignClaim) -> None:
+        """Take our finalizer, and no other, off exactly this version. Raises any ClusterError."""
+        ...
+
+
+class Leases(Protocol):
+    """One Lease in the cluster. Each call may raise any ClusterError."""
+
+    async def read(self) -> Lease | None:
+        """Ask the API server itself; None while there is none."""
+        ...
+
+    async def create(self, lease: Lease) -> Lease:
+        """Make it; raise Conflict if it exists."""
+        ...
+
+    async def write(self, lease: Lease) -> Lease:
+        """Put it in the place of the version it has; raise Conflict if that is not the newest."""
         ...

@@ -7,8 +7,19 @@ Their schemas say what their fields are called and which lists are maps, and lea
 from __future__ import annotations
 
 from . import columns
-from .events import EVENT_SCHEMA, EVENT_SELECTABLE, NEW_EVENT_SCHEMA, from_core, to_core
+from .events import (
+    EVENT_SCHEMA,
+    EVENT_SELECTABLE,
+    NEW_EVENT_SCHEMA,
+    NEW_EVENT_SELECTABLE,
+    core_causes,
+    core_path,
+    from_core,
+    new_causes,
+    to_core,
+)
 from .kinds import PRESERVE, VERBS, Kind, Resource
+from .microtime import microtime_causes
 from .schemas import whole
 from .values import Json, Object
 
@@ -83,10 +94,10 @@ CONFIGMAP = record(data=STRINGS, binaryData=STRINGS, immutable=BOOLEAN)
 LEASE = record(
     spec=record(
         holderIdentity=STRING,
-        leaseDurationSeconds=INTEGER,
+        leaseDurationSeconds={**INTEGER, "minimum": 1},
         acquireTime=TIME,
         renewTime=TIME,
-        leaseTransitions=INTEGER,
+        leaseTransitions={**INTEGER, "minimum": 0},
         strategy=STRING,
         preferredHolder=STRING,
     )
@@ -193,6 +204,7 @@ EVENT_KIND = _core(
     columns=columns.EVENTS,
     selectable=EVENT_SELECTABLE,
     has_status=False,
+    check=core_causes,
 )
 BUILT_IN = (
     NAMESPACE_KIND,
@@ -205,10 +217,13 @@ BUILT_IN = (
         group="events.k8s.io",
         short_names=("ev",),
         columns=columns.EVENTS,
+        selectable=NEW_EVENT_SELECTABLE,
         has_status=False,
         kept_as=Resource("", "events"),
         to_kept=to_core,
         from_kept=from_core,
+        kept_path=core_path,
+        check=new_causes,
     ),
     _core(
         "nodes",
@@ -249,5 +264,13 @@ BUILT_IN = (
         selectable=("spec.clusterIP", "spec.type"),
     ),
     _core("configmaps", "ConfigMap", CONFIGMAP, short_names=("cm",), columns=columns.CONFIGMAPS, has_status=False),
-    _core("leases", "Lease", LEASE, group="coordination.k8s.io", columns=columns.LEASES, has_status=False),
+    _core(
+        "leases",
+        "Lease",
+        LEASE,
+        group="coordination.k8s.io",
+        columns=columns.LEASES,
+        has_status=False,
+        check=lambda lease, _: microtime_causes(lease, ("spec", "acquireTime"), ("spec", "renewTime")),
+    ),
 )

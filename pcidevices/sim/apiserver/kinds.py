@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .values import Json, Object
+
+
+if TYPE_CHECKING:
+    from .errors import Cause
 
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -46,6 +50,16 @@ def unchanged(obj: Object) -> Object:
     return obj
 
 
+def same_path(path: str) -> str:
+    """Where a selectable field is kept unless a kind says otherwise: where it is shown."""
+    return path
+
+
+def nothing_wrong(new: Object, old: Object | None) -> Iterator[Cause]:  # noqa: ARG001 - one of many
+    """What a kind finds wrong with its objects, beyond its schema, unless it says otherwise."""
+    yield from ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One served version of one kind."""
@@ -73,6 +87,10 @@ class Kind:
     """Where the objects are kept, if they are another kind's too."""
     to_kept: Callable[[Object], Object] = unchanged
     from_kept: Callable[[Object], Object] = unchanged
+    kept_path: Callable[[str], str] = same_path
+    """Where a selectable field is in an object as it is kept."""
+    check: Callable[[Object, Object | None], Iterator[Cause]] = nothing_wrong
+    """What is wrong with an object, as it would be kept, and as it was before; beyond what the schema says."""
 
     @property
     def api_version(self) -> str:

@@ -78,7 +78,7 @@ def field_selector(text: str, kind: Kind) -> Selector:
             raise bad_request(f"invalid selector: {text!r}; can't understand {text[position:]!r}")
         if match["path"] not in known:
             raise bad_request(f"field label not supported: {match['path']}")
-        terms.append(_field_term(match["path"].split("."), match["operator"], match["value"]))
+        terms.append(_field_term(kind.kept_path(match["path"]).split("."), match["operator"], match["value"]))
         position = match.end()
     return Selector(tuple(terms))
 

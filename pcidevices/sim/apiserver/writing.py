@@ -139,6 +139,8 @@ class Writing:
 
     def _check(self, kind: Kind, new: Object, old: Object | None) -> None:
         causes = [*metadata.causes(new, old), *validation.causes(new, kind.schema)]
+        if not causes:
+            causes = list(kind.check(kind.to_kept(new), kind.to_kept(old) if old else None))
         if kind.place == CRD_KIND.place and not causes:
             causes = list(crds.causes(new))
         if causes:

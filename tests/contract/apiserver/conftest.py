@@ -22,14 +22,19 @@ import anyio
 import pytest
 import yaml
 
+from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.sim.apiserver import ApiServer
+from tests.contract.apiserver.claiming import claims_are_served, no_claims_are_left
 from tests.contract.apiserver.client import GROUP, PATIENCE, WIDGETS, Api, connected
 from tests.contract.apiserver.crd import crd
 from tests.contract.apiserver.kubectl import Kubectl, find_kubectl
+from tests.support.kube import a_client
 
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from pcidevices.adapters.kube.client import KubeClient
 
 
 CHOICES = {"embedded": ["embedded"], "real": ["real"], "both": ["embedded", "real"]}
@@ -98,6 +103,15 @@ async def _no_widgets_are_left(api: Api) -> None:
     for item in (await api.get(WIDGETS))["items"]:
         await api.patch(f"{WIDGETS}/{item['metadata']['name']}", {"metadata": {"finalizers": []}})
     await api.delete(WIDGETS)
+
+
+@pytest.fixture
+async def client(api: Api) -> AsyncIterator[KubeClient]:
+    """The agent's own client, of a server that has our definitions and no claims."""
+    await claims_are_served(api)
+    async with a_client(Credentials(api.kubeconfig)) as connected_client:
+        yield connected_client
+    await no_claims_are_left(api)
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""The claims of all nodes, and whether a Node exists, on the API server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from pcidevices.api.v1beta1 import API_VERSION, GIVE_BACK_FINALIZER
+from pcidevices.domain.foreign import ForeignClaim, can_be_a_node
+from pcidevices.errors import NotFound
+
+from .client import MERGE_PATCH, KubeClient
+from .translate import understood
+
+
+_PATH = f"/apis/{API_VERSION}/pcideviceclaims"
+_PAGE = 500
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str
+    uid: str
+    resource_version: str
+    finalizers: tuple[str, ...] | None = None
+    deletion_timestamp: str | None = None
+
+
+class _Spec(msgspec.Struct, rename="camel"):
+    node_name: str
+
+
+class _Claim(msgspec.Struct):
+    metadata: _Metadata
+    spec: _Spec
+
+
+class _ListMetadata(msgspec.Struct):
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMetadata
+    items: list[msgspec.Raw] | None = None
+
+
+class _Kind(msgspec.Struct):
+    kind: str = ""
+
+
+class KubeClusterClaims:
+    """Implements the port `ClusterClaims`."""
+
+    def __init__(self, client: KubeClient) -> None:
+        self._client = client
+
+    async def everywhere(self) -> Sequence[ForeignClaim]:
+        found: list[ForeignClaim] = []
+        token = ""
+        while True:
+            query = [("limit", str(_PAGE)), *([("continue", token)] if token else [])]
+            body = await self._client.request("GET", _PATH, query=query)
+            with understood(f"LIST {_PATH}"):
+                page = msgspec.json.decode(body, type=_List)
+            found += _sensible(page.items or ())
+            token = page.metadata.continue_
+            if not token:
+                return found
+
+    async def has_node(self, name: str) -> bool:
+        if not can_be_a_node(name):
+            return False  # and it must not become a part of a path
+        try:
+            await self._client.request("GET", f"/api/v1/nodes/{name}")
+        except NotFound:
+            return False
+        return True
+
+    async def delete(self, claim: ForeignClaim) -> ForeignClaim | None:
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": claim.uid, "resourceVersion": claim.resource_version},
+        }
+        answer = await self._client.request("DELETE", f"{_PATH}/{claim.name}", body=body)
+        with understood("PCIDeviceClaim"):
+            # What nothing keeps is gone, and a Status says so.
+            if msgspec.json.decode(answer, type=_Kind).kind == "Status":
+                return None
+            return _decode(answer)
+
+    async def release(self, claim: ForeignClaim) -> None:
+        metadata = {
+            "uid": claim.uid,
+            "resourceVersion": claim.resource_version,
+            "finalizers": [name for name in claim.finalizers if name != GIVE_BACK_FINALIZER],
+        }
+        path = f"{_PATH}/{claim.name}"
+        await self._client.request("PATCH", path, body={"metadata": metadata}, content_type=MERGE_PATCH)
+
+
+def _sensible(items: Sequence[msgspec.Raw]) -> Iterator[ForeignClaim]:
+    """What is older than the schema and makes no sense is left out: nobody knows which node it is for."""
+    for raw in items:
+        with suppress(msgspec.ValidationError):
+            yield _decode(raw)
+
+
+def _decode(raw: msgspec.Raw | bytes) -> ForeignClaim:
+    whole = msgspec.json.decode(raw, type=_Claim)
+    meta = whole.metadata
+    return ForeignClaim(
+        name=meta.name,
+        uid=meta.uid,
+        resource_version=meta.resource_version,
+        node_name=whole.spec.node_name,
+        finalizers=meta.finalizers or (),
+        deleting=meta.deletion_timestamp is not None,
+    )
