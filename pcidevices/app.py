@@ -11,10 +11,13 @@ import structlog
 from anyio import TASK_STATUS_IGNORED, create_task_group
 from anyio.abc import TaskStatus
 
+from pcidevices.controllers.claims import ClaimReconciler
+from pcidevices.controllers.election import Election
+from pcidevices.controllers.gonenodes import GoneNodes
 from pcidevices.controllers.inventory import InventoryReconciler
 from pcidevices.domain.inventory import Policy
-from pcidevices.feeds import INVENTORY, Feeds
-from pcidevices.ports import Claims, Devices, Hardware, HintSource, Nodes
+from pcidevices.feeds import CLAIMS, INVENTORY, Feeds
+from pcidevices.ports import Claims, ClusterClaims, Control, Devices, Events, Hardware, HintSource, Leases, Nodes
 from pcidevices.registry import Registry
 from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.controller import Request, work
@@ -23,7 +26,8 @@ from pcidevices.runtime.workqueue import WorkQueue
 
 log = structlog.get_logger()
 
-_WORKERS = 4
+_WORKERS = {INVENTORY: 4, CLAIMS: 32}
+"""How many of each kind are reconciled at once. A claim may wait for the kernel; that must not hold up others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +38,13 @@ class World:
     hint: Callable[[str], None]
     """Tells *hardware* to look again."""
     hint_sources: Sequence[HintSource] = ()
+    control: Control
     devices: Devices
     claims: Claims
     nodes: Nodes
+    events: Events
+    cluster_claims: ClusterClaims
+    leases: Leases
     now: Callable[[], str] = field(default=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
@@ -50,9 +58,24 @@ async def run(
         SysfsUnreadable: the hardware cannot be seen; a blind agent is worse than none.
     """
     registry = Registry()
-    queue: WorkQueue[Request] = WorkQueue(Backoff(first=0.25, limit=60.0))
-    feeds = Feeds(node_name, registry, queue)
+    queues = {name: WorkQueue[Request](Backoff(first=0.25, limit=60.0)) for name in _WORKERS}
+    feeds = Feeds(node_name, registry, lambda request: queues[request.controller].add(request))
     inventory = InventoryReconciler(node_name, policy=policy, registry=registry, devices=world.devices, now=world.now)
+    claims = ClaimReconciler(
+        node_name,
+        simulated=policy.simulated,
+        registry=registry,
+        claims=world.claims,
+        control=world.control,
+        events=world.events,
+        now=world.now,
+    )
+    reconcilers = {INVENTORY: inventory.reconcile, CLAIMS: claims.reconcile}
+
+    election = Election(world.leases, node_name)
+    gone_nodes = GoneNodes(
+        node_name, claims=world.cluster_claims, election=election, every=policy.node_grace, grace=policy.node_grace
+    )
 
     async with create_task_group() as tg:
         for source in world.hint_sources:
@@ -67,6 +90,10 @@ async def run(
         seen = registry.snapshot
         log.info("agent.synced", devices=len(seen.devices), published=len(seen.published), claims=len(seen.claims))
 
-        for _ in range(_WORKERS):
-            tg.start_soon(work, queue, {INVENTORY: inventory.reconcile})
+        tg.start_soon(world.events.run)
+        if not policy.simulated:
+            tg.start_soon(gone_nodes.run)
+        for name, workers in _WORKERS.items():
+            for _ in range(workers):
+                tg.start_soon(work, queues[name], reconcilers)
         task_status.started(registry)

@@ -56,6 +56,12 @@ class SysfsWriteFailed(HardwareError):
     reason = "SysfsWriteFailed"
 
 
+class DeviceNotTaken(HardwareError):
+    """The kernel refused nothing, and yet the driver has not got the device."""
+
+    reason = "DeviceNotTaken"
+
+
 class WriteTimedOut(HardwareError):
     """A step has not returned: the kernel waits for somebody who uses the device."""
 

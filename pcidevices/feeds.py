@@ -6,7 +6,7 @@ Which observation asks for which look is data: the functions ``…_requests`` be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
@@ -19,21 +19,20 @@ from pcidevices.domain.device import Scan
 from pcidevices.ports import Claims, Devices, Hardware, Nodes
 from pcidevices.registry import Registry, Snapshot
 from pcidevices.runtime.controller import Request
-from pcidevices.runtime.workqueue import WorkQueue
 
 
 log = structlog.get_logger()
 
-INVENTORY = "inventory"
+INVENTORY, CLAIMS = "inventory", "claims"
 
 
 class Feeds:
     """Observe the node and the cluster; each method runs for ever and is started once its first list is in."""
 
-    def __init__(self, node_name: str, registry: Registry, queue: WorkQueue[Request]) -> None:
+    def __init__(self, node_name: str, registry: Registry, add: Callable[[Request], object]) -> None:
         self._node_name = node_name
         self._registry = registry
-        self._queue = queue
+        self._add = add
 
     async def hardware(self, hardware: Hardware, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Scans → devices. A scan that fails ends the process: a blind controller is worse than none."""
@@ -42,7 +41,7 @@ class Feeds:
             before = self._registry.snapshot
             changed = self._registry.replace_scan(scan)
             _log_changes(before, scan, changed)
-            self._ask(device_requests(changed, self._node_name))
+            self._ask(device_requests(changed, before, self._registry.snapshot, self._node_name))
             synced()
 
     async def published(self, devices: Devices, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -58,7 +57,7 @@ class Feeds:
         synced = _Once(task_status)
         async for listed in claims.lists():
             changed = self._registry.replace_claims(listed.items)
-            self._ask(claim_requests(changed, self._node_name))
+            self._ask(claim_requests(changed, self._registry.snapshot, self._node_name))
             synced()
 
     async def node(self, nodes: Nodes, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
@@ -71,7 +70,7 @@ class Feeds:
 
     def _ask(self, requests: Iterable[Request]) -> None:
         for request in sorted(requests):
-            self._queue.add(request)
+            self._add(request)
 
 
 class _Once:
@@ -86,18 +85,28 @@ class _Once:
             self._task_status = None
 
 
-def device_requests(changed: Iterable[str], node_name: str) -> Iterator[Request]:
-    """A device that changed concerns its PCIDevice. Group members change with each other, so they are in *changed*."""
+def device_requests(changed: Iterable[str], before: Snapshot, after: Snapshot, node_name: str) -> frozenset[Request]:
+    """A device that changed concerns its PCIDevice, and the claims for all in the IOMMU group that it is or was in."""
+    requests: set[Request] = set()
     for text in changed:
         try:
-            yield Request(INVENTORY, PciAddress.parse(text).object_name(node_name))
+            address = PciAddress.parse(text)
         except ValueError:
             continue  # no address, so there never was an object
+        requests.add(Request(INVENTORY, address.object_name(node_name)))
+        devices = (view.devices.get(address) for view in (before, after))
+        concerned = {address}.union(*(device.iommu_group_members for device in devices if device))
+        requests.update(Request(CLAIMS, claim.name) for member in concerned for claim in after.claims_for(member))
+    return frozenset(requests)
 
 
-def claim_requests(changed: Iterable[Claim], node_name: str) -> Iterator[Request]:
-    """A claim decides whether the PCIDevice of a vanished device stays."""
-    return (Request(INVENTORY, claim.address.object_name(node_name)) for claim in changed)
+def claim_requests(changed: Iterable[Claim], after: Snapshot, node_name: str) -> frozenset[Request]:
+    """A claim decides whether the PCIDevice of a vanished device stays, and which other claims have to wait."""
+    requests: set[Request] = set()
+    for claim in changed:
+        requests |= {Request(INVENTORY, claim.address.object_name(node_name)), Request(CLAIMS, claim.name)}
+        requests.update(Request(CLAIMS, rival.name) for rival in after.claims_for(claim.address))
+    return frozenset(requests)
 
 
 def whole_inventory(snapshot: Snapshot, node_name: str) -> Iterator[Request]:

@@ -23,9 +23,7 @@ class Reason(StrEnum):
     LEFT_ON_VFIO = "LeftOnVfio"
 
     # what is under way
-    NOT_LOOKED_AT = "NotLookedAt"
     BINDING = "Binding"
-    GIVING_BACK = "GivingBack"
     DEVICE_IN_USE = "DeviceInUse"
     DEVICE_SILENT = "DeviceSilent"
 

@@ -161,7 +161,7 @@ class PCIDeviceClaimStatus(Struct, frozen=True, rename="camel", kw_only=True, om
     conditions: Annotated[
         tuple[Condition, ...],
         Meta(
-            description="Ready: virtual machines can have the device; the others say why not. Allowed, Bound, GroupViable.",
+            description="Ready: virtual machines can have the device. Why not: Allowed, Bound, GroupViable.",
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

@@ -6,10 +6,6 @@ import argparse
 import os
 import signal
 import threading
-import time
-
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import structlog
@@ -18,24 +14,12 @@ from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, open_sign
 from anyio.abc import TaskStatus
 
 from pcidevices import __version__, logs
-from pcidevices.adapters.kube.claims import KubeClaims
-from pcidevices.adapters.kube.client import KubeClient
-from pcidevices.adapters.kube.credentials import Credentials
-from pcidevices.adapters.kube.devices import KubeDevices
-from pcidevices.adapters.kube.nodes import KubeNodes
-from pcidevices.adapters.sysfs.hardware import LONGEST_BURST, QUIET, SysfsHardware
-from pcidevices.adapters.sysfs.uevents import Uevents
-from pcidevices.adapters.sysfs.vfionodes import VfioNodes
-from pcidevices.app import World
 from pcidevices.app import run as run_agent
-from pcidevices.domain.inventory import Policy
 from pcidevices.errors import ConfigError, HardwareError
-from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.supervise import causes
-from pcidevices.runtime.tokenbucket import TokenBucket
 from pcidevices.settings import existing_folder, own_node_name
 
-from .list import pci_ids_of
+from .worlds import real_world, simulated_world
 
 
 log = structlog.get_logger()
@@ -69,47 +53,6 @@ async def _until_signalled(settings: argparse.Namespace) -> None:
             log.info("agent.started", version=__version__, node=settings.node_name)
             await run_agent(settings.node_name, policy, world)
     log.info("agent.stopped")
-
-
-@asynccontextmanager
-async def real_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World, Policy]]:
-    """This node's hardware, and the cluster."""
-    hints = Debounce(quiet=QUIET, limit=LONGEST_BURST)
-    hardware = SysfsHardware(settings.sysfs, pci_ids=pci_ids_of(settings), hints=hints, resync=settings.resync)
-    sources = (Uevents(clock=time.monotonic), VfioNodes(settings.dev))
-    async with _cluster(settings) as (devices, claims, nodes):
-        world = World(
-            hardware=hardware, hint=hints.hint, hint_sources=sources, devices=devices, claims=claims, nodes=nodes
-        )
-        yield world, Policy(bridges=settings.bridges)
-
-
-@asynccontextmanager
-async def simulated_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World, Policy]]:
-    """A simulated node's hardware, and the cluster."""
-    from .simulation import simulated_node  # noqa: PLC0415  no real node needs a simulator in its memory
-
-    async with AsyncExitStack() as stack:
-        node = stack.enter_context(simulated_node(settings.simulate, pci_ids=settings.pci_ids))
-        devices, claims, nodes = await stack.enter_async_context(_cluster(settings))
-        hints = Debounce(quiet=QUIET, limit=LONGEST_BURST)
-        hardware = SysfsHardware(node.sysfs, pci_ids=node.pci_ids, hints=hints, resync=settings.resync)
-        log.warning("node.simulated", node=settings.node_name, folder=str(node.sysfs), devices_are="not real")
-        world = World(
-            hardware=hardware, hint=hints.hint, hint_sources=(node,), devices=devices, claims=claims, nodes=nodes
-        )
-        yield world, Policy(simulated=True, bridges=settings.bridges)
-
-
-@asynccontextmanager
-async def _cluster(settings: argparse.Namespace) -> AsyncIterator[tuple[KubeDevices, KubeClaims, KubeNodes]]:
-    name = settings.node_name
-    credentials = Credentials(settings.kubeconfig, settings.context)
-    bucket = TokenBucket(rate=settings.api_rate, burst=settings.api_burst)
-    user_agent = f"pcidevices/{__version__} ({name})"
-    async with KubeClient.connected(credentials, bucket=bucket, user_agent=user_agent) as client:
-        log.info("apiserver.chosen", server=client.server)
-        yield KubeDevices(client, name), KubeClaims(client, name), KubeNodes(client, name)
 
 
 async def stopped_by_signals(scope: CancelScope, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:

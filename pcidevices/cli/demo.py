@@ -23,8 +23,9 @@ from pcidevices.registry import Registry
 from pcidevices.sim.apiserver import ApiServer
 from pcidevices.sim.node import BUILTIN_SPEC
 
-from .agent import simulated_world, stopped_by_signals
+from .agent import stopped_by_signals
 from .tour import Tour
+from .worlds import simulated_world
 
 
 _NODE_NAME = "janus"
@@ -68,7 +69,13 @@ async def _run(settings: argparse.Namespace, folder: Path) -> int:
     kubeconfig, spec, log_file = folder / "kubeconfig", folder / "node.yaml", folder / "agent.log"
     shutil.copyfile(BUILTIN_SPEC, spec)
     agent = argparse.Namespace(
-        **vars(settings), kubeconfig=str(kubeconfig), context=None, simulate=str(spec), bridges=False, pci_ids=None
+        **vars(settings),
+        kubeconfig=str(kubeconfig),
+        context=None,
+        simulate=str(spec),
+        bridges=False,
+        pci_ids=None,
+        namespace="default",
     )
     agent.node_name = settings.node_name or _NODE_NAME
     async with AsyncExitStack() as stack:

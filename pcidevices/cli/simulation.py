@@ -14,8 +14,10 @@ import structlog
 
 from anyio import sleep, sleep_forever, to_thread
 
+from pcidevices.adapters.sysfs.modules import ANY_DEVICE
+from pcidevices.adapters.sysfs.patience import in_a_thread
 from pcidevices.adapters.sysfs.pciids import PciIds
-from pcidevices.errors import ConfigError
+from pcidevices.errors import ConfigError, DriverMissing
 from pcidevices.runtime.threads import on_the_loop
 from pcidevices.settings import BUILTIN
 from pcidevices.sim.node import NodeSpec, SimulatedNode, SpecError, builtin_pci_ids, builtin_spec, load_spec
@@ -66,6 +68,27 @@ class Simulation:
                 continue
             await to_thread.run_sync(self.node.reload, spec)
             log.info("node.reloaded", path=str(spec_file), devices=len(spec.devices))
+
+
+class SimulatedModules:
+    """Implements `Modules` with what loads a simulated node's; it knows no variant of vfio_pci."""
+
+    def __init__(self, load: Callable[[str], None]) -> None:
+        self._load = load
+
+    def vfio_driver(self, modalias: str) -> str:  # noqa: ARG002  one takes any device
+        return ANY_DEVICE
+
+    def vfio_modules(self) -> frozenset[str]:
+        return frozenset({ANY_DEVICE})
+
+    async def load(self, name: str) -> None:
+        if name.startswith("pci:"):
+            return  # a simulated node has the drivers of its devices from the moment that they are plugged
+        try:
+            await in_a_thread(lambda: self._load(name))
+        except FileNotFoundError as error:
+            raise DriverMissing(f"{name} cannot be loaded: the simulated node has no such module") from error
 
 
 @contextmanager

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import structlog
-
-from anyio import current_time
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, Unreadable
@@ -19,17 +16,10 @@ from pcidevices.registry import Registry, Snapshot
 from pcidevices.runtime.controller import CHANGED, SETTLED, Result
 
 from .contest import Contest
+from .written import WATCH_PATIENCE, Written
 
 
 log = structlog.get_logger()
-
-_WATCH_PATIENCE = 5.0
-_LONGEST_LAG = 60.0
-
-
-class _Written(NamedTuple):
-    version: int
-    at: float
 
 
 class InventoryReconciler:
@@ -48,13 +38,13 @@ class InventoryReconciler:
         self._registry = registry
         self._devices = devices
         self._now = now
-        self._written: dict[str, _Written] = {}
+        self._written = Written()
         self._contest = Contest()
 
     async def reconcile(self, name: str) -> Result:
         view = self._registry.snapshot
         if self._is_old(view, name):
-            return Result(requeue_after=_WATCH_PATIENCE)
+            return Result(requeue_after=WATCH_PATIENCE)
         published = view.published.get(name)
         device, decision = self._decide(view, name)
         if isinstance(decision, Leave):
@@ -126,7 +116,7 @@ class InventoryReconciler:
         return published is not None and published.is_simulated == self._policy.simulated
 
     def _wrote(self, device: PublishedDevice) -> None:
-        self._written[device.name] = _Written(device.version, current_time())
+        self._written.add(device.name, device.version)
 
     async def _remove(self, published: PublishedDevice) -> None:
         try:
@@ -136,22 +126,9 @@ class InventoryReconciler:
         log.info("device.unpublished", address=published.status.address)
 
     def _is_old(self, view: Snapshot, name: str) -> bool:
-        """
-        Whether the watch has yet to bring what we wrote last.
-
-        Without that, the next look would send the same once more and be told of a conflict.
-        """
-        written = self._written.get(name)
-        if written is None:
-            return False
         published = view.published.get(name)
         # An object that is not in view was not made yet, or deleted since: the whole view's version tells.
-        seen = view.published_version if published is None else published.version
-        # A cluster restored from a backup counts from a lower version; that must not hold us up for ever.
-        if seen < written.version and current_time() - written.at < _LONGEST_LAG:
-            return True
-        del self._written[name]
-        return False
+        return self._written.is_ahead_of(name, view.published_version if published is None else published.version)
 
 
 def _look_up(snapshot: Snapshot, address: PciAddress | None) -> PciDevice | Unreadable | None:

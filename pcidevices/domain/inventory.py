@@ -52,12 +52,14 @@ Decision = Leave | Create | Amend | Remove
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the settings say of publishing."""
+    """What the settings say of what is done."""
 
     simulated: bool = False
     """The devices are not real: their objects say so, and no real device's object is touched."""
     bridges: bool = False
     """PCI-to-PCI bridges get objects too."""
+    node_grace: float = 300.0
+    """Seconds for which a Node must be gone before the agent of another one ends its claims."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,20 +14,25 @@ from anyio import create_task_group, fail_after, sleep
 
 from pcidevices.adapters.kube.claims import KubeClaims
 from pcidevices.adapters.kube.client import KubeClient
+from pcidevices.adapters.kube.clusterclaims import KubeClusterClaims
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.adapters.kube.devices import KubeDevices
+from pcidevices.adapters.kube.events import KubeEvents
+from pcidevices.adapters.kube.leases import KubeLeases
 from pcidevices.adapters.kube.nodes import KubeNodes
+from pcidevices.adapters.sysfs.control import SysfsControl
 from pcidevices.adapters.sysfs.hardware import SysfsHardware
 from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.adapters.sysfs.writers import in_threads
 from pcidevices.api.crd import definitions
 from pcidevices.app import World, run
-from pcidevices.cli.simulation import Simulation
+from pcidevices.cli.simulation import SimulatedModules, Simulation
 from pcidevices.domain.device import Scan
 from pcidevices.domain.inventory import Policy
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.tokenbucket import TokenBucket
 from pcidevices.sim.apiserver import ApiServer
-from pcidevices.sim.node import SimulatedNode, builtin_pci_ids, load_spec
+from pcidevices.sim.node import NodeSpec, SimulatedNode, builtin_pci_ids, load_spec
 
 
 KIND = "pcidevices.devices.harvesterhci.io"
@@ -55,6 +60,7 @@ class Scene:
     folder: Path
     node: SimulatedNode
     server: ApiServer
+    spec: NodeSpec
     node_name: str = "janus"
     hardware: list[CountingHardware] = field(default_factory=list)
 
@@ -65,6 +71,7 @@ class Scene:
         policy: Policy = Policy(),  # noqa: B008  a value
         pci_ids: Path | None = None,
         node: SimulatedNode | None = None,
+        patience: float = 5,
     ) -> AsyncIterator[None]:
         """An agent, synced, for the length of the block."""
         async with AsyncExitStack() as stack:
@@ -80,13 +87,28 @@ class Scene:
             ids, hints = PciIds(pci_ids or builtin_pci_ids()), Debounce(quiet=0.05, limit=1)
             hardware = CountingHardware((node or self.node).sysfs, pci_ids=ids, hints=hints, resync=600)
             self.hardware.append(hardware)
+            here = node or self.node
+            control = SysfsControl(
+                sysfs=here.sysfs,
+                proc=here.proc,
+                dev=here.dev,
+                udev=here.proc.parent / "udev",
+                kernel=in_threads(here.write),
+                modules=SimulatedModules(here.load_module),
+                on_return=lambda _: hints.hint("late answer"),
+                patience=patience,
+            )
             world = World(
                 hardware=hardware,
                 hint=hints.hint,
-                hint_sources=(Simulation(node or self.node, None, ids),),
+                hint_sources=(Simulation(here, None, ids),),
+                control=await stack.enter_async_context(control),
                 devices=KubeDevices(client, self.node_name),
                 claims=KubeClaims(client, self.node_name),
                 nodes=KubeNodes(client, self.node_name),
+                events=KubeEvents(client, self.node_name),
+                cluster_claims=KubeClusterClaims(client),
+                leases=KubeLeases(client, "default"),
             )
             async with create_task_group() as tg:
                 await tg.start(run, self.node_name, policy, world)
@@ -129,8 +151,9 @@ async def until(true: Callable[[], object], *, within: float = 10) -> None:
 async def a_scene(folder: Path, spec: str) -> AsyncIterator[Scene]:
     """A simulated node and an embedded API server, without an agent yet."""
     (folder / "node").mkdir()
-    node = SimulatedNode(folder / "node", load_spec(spec))
+    described = load_spec(spec)
+    node = SimulatedNode(folder / "node", described)
     server = ApiServer(definitions())
     async with server.serving():
-        yield Scene(folder, node, server)
+        yield Scene(folder, node, server, described)
     node.close()

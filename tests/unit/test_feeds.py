@@ -14,7 +14,7 @@ from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan, Unreadable
 from pcidevices.domain.published import Node, PublishedDevice
 from pcidevices.errors import SysfsUnreadable
-from pcidevices.feeds import INVENTORY, Feeds
+from pcidevices.feeds import CLAIMS, INVENTORY, Feeds
 from pcidevices.ports import Listing
 from pcidevices.registry import Registry
 from pcidevices.runtime.controller import Request
@@ -54,28 +54,29 @@ class Desk:
     def __init__(self) -> None:
         self.registry = Registry()
         self.queue: WorkQueue[Request] = WorkQueue(lambda _: 0.0)
-        self.feeds = Feeds(NODE, self.registry, self.queue)
+        self.feeds = Feeds(NODE, self.registry, self.queue.add)
 
-    async def asked(self) -> list[str]:
-        """The names in the queue, which are taken from it."""
+    async def asked(self, controller: str) -> list[str]:
+        """The names in the queue that are for this controller; all are taken from it."""
         names: list[str] = []
         while len(self.queue):
             async with self.queue.take() as request:
-                assert request.controller == INVENTORY
-                names.append(request.name)
+                names += [request.name] if request.controller == controller else []
         return names
 
-    async def after(self, feed: Callable[..., Coroutine[Any, Any, Any]], *told: object) -> list[list[str]]:
-        """What each of these observations asks for."""
+    async def after(
+        self, feed: Callable[..., Coroutine[Any, Any, Any]], *told: object, of: str = INVENTORY
+    ) -> list[list[str]]:
+        """What each of these observations asks of the controller *of*."""
         source, asked = Source(), []
         source.tell(told[0])
         async with create_task_group() as tg:
             await tg.start(feed, source)
-            asked.append(await self.asked())
+            asked.append(await self.asked(of))
             for observation in told[1:]:
                 source.tell(observation)
                 await wait_all_tasks_blocked()
-                asked.append(await self.asked())
+                asked.append(await self.asked(of))
             tg.cancel_scope.cancel()
         return asked
 
@@ -126,6 +127,31 @@ async def test_a_claim_concerns_the_object_of_its_device_when_it_comes_and_when_
     asked = await desk.after(desk.feeds.claims, listing(a_claim(GPU)), listing(moved), listing())
 
     assert asked == [[GPU_NAME], [GPU_NAME, NIC_NAME], [NIC_NAME]]
+
+
+async def test_a_claim_concerns_itself_and_all_others_for_its_device() -> None:
+    desk = Desk()
+    first, second = a_claim(GPU, name="first"), a_claim(GPU, name="second")
+
+    asked = await desk.after(
+        desk.feeds.claims, listing(first), listing(first, second, a_claim(NIC, name="nic")), listing(second), of=CLAIMS
+    )
+
+    assert asked == [["first"], ["first", "nic", "second"], ["first", "nic", "second"]]
+
+
+async def test_a_device_that_changed_concerns_the_claims_of_its_whole_iommu_group() -> None:
+    """A sibling on a host driver keeps the others from virtual machines."""
+    members = (GPU.address, NIC.address)
+    gpu, nic = replace(GPU, iommu_group_members=members), replace(NIC, iommu_group_members=members)
+    desk = Desk()
+    desk.registry.replace_claims([a_claim(GPU, name="gpu")])
+
+    asked = await desk.after(
+        desk.feeds.hardware, Scan((gpu, nic)), Scan((gpu, replace(nic, driver=None))), Scan((GPU,)), of=CLAIMS
+    )
+
+    assert asked == [["gpu"], ["gpu"], ["gpu"]]
 
 
 async def test_another_node_concerns_every_object_there_is_or_should_be() -> None:

@@ -63,34 +63,60 @@ def scan(sysfs: Path) -> Seen:
         ) from error
 
 
+class Read(NamedTuple):
+    """What was read of one function: the fields of a PciDevice but those of its group, or why there are none."""
+
+    address: PciAddress
+    life: int
+    group: str | None
+    facts: dict[str, Any] | Unreadable
+
+
+def read(name: str, *, bus: int, below: Below) -> Read | None:
+    """
+    Read the function in folder *name* of the open folder *bus*; None when it is not there, or vanishes meanwhile.
+
+    Raises:
+        ValueError: *name* is no address.
+        OSError: the folder cannot be read.
+    """
+    address = _address(name)
+    try:
+        with folder(name, below=bus) as fd:
+            life = os.fstat(fd).st_ino
+            found = Read(address, life, link("iommu_group", below=fd), _facts_or_problem(address, fd, below))
+        is_the_same = os.stat(name, dir_fd=bus).st_ino == life  # or another device has taken its place
+    except FileNotFoundError:
+        return None
+    return found if is_the_same else None
+
+
 def _look(bus: int, below: Below) -> Seen:
-    found: list[dict[str, Any]] = []
+    found: list[Read] = []
     unreadable: list[Unreadable] = []
     groups: defaultdict[str | None, list[PciAddress]] = defaultdict(list)
-    lives: dict[PciAddress, int] = {}
     for name in sorted(os.listdir(bus)):
         try:
-            address = _address(name)
-            with folder(name, below=bus) as fd:
-                life = os.fstat(fd).st_ino
-                group = link("iommu_group", below=fd)
-                facts = _facts_or_problem(address, fd, below)
-            if os.stat(name, dir_fd=bus).st_ino != life:  # another device has taken its place
-                continue
-        except FileNotFoundError:
-            continue
+            one = read(name, bus=bus, below=below)
         except (ValueError, OSError) as error:
             unreadable.append(Unreadable(name, str(error)))
             continue
-        groups[group].append(address)
-        if isinstance(facts, Unreadable):
-            unreadable.append(facts)
-        else:
-            found.append(facts | {"iommu_group": group})
-            lives[address] = life
+        if one is not None:
+            groups[one.group].append(one.address)
+            found.append(one)
     members = {group: tuple(sorted(addresses)) for group, addresses in groups.items()} | {None: ()}
-    devices = (PciDevice(**facts, iommu_group_members=members[facts["iommu_group"]]) for facts in found)
-    return Seen(Scan(tuple(sorted(devices, key=lambda d: d.address)), tuple(unreadable)), lives)
+    made = [device_of(one, members[one.group]) for one in found]
+    devices = sorted((one for one in made if isinstance(one, PciDevice)), key=lambda device: device.address)
+    unreadable += [one for one in made if isinstance(one, Unreadable)]
+    lives = {one.address: one.life for one in found if not isinstance(one.facts, Unreadable)}
+    return Seen(Scan(tuple(devices), tuple(unreadable)), lives)
+
+
+def device_of(found: Read, members: tuple[PciAddress, ...]) -> PciDevice | Unreadable:
+    """The device, with the *members* of its group."""
+    if isinstance(found.facts, Unreadable):
+        return found.facts
+    return PciDevice(**found.facts, iommu_group=found.group, iommu_group_members=members)
 
 
 def _address(name: str) -> PciAddress:

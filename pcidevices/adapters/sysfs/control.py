@@ -1,0 +1,111 @@
+"""The one way by which devices change: look, and take a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from anyio import CapacityLimiter, create_task_group, current_time
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.device import Unreadable
+from pcidevices.domain.sight import Sight
+from pcidevices.domain.steps import LoadModule, Step
+
+from .modules import Modules
+from .patience import Questions, in_a_thread
+from .seeing import Places, ask, see, together
+from .stepwrites import DeviceStep, refusal, told, write_of
+from .underway import WritesUnderWay
+from .writers import ReadAndWrite
+
+
+log = structlog.get_logger()
+
+PATIENCE = 5.0
+"""Seconds for one write. A host driver's probe takes less than one; what takes longer waits for somebody."""
+LOOK_PATIENCE = 2.0
+"""Seconds for a look; that part of it that may hang has half of them."""
+_LOOKS_AT_ONCE = 4
+_WRITES_AT_ONCE = 16
+
+
+class SysfsControl:
+    """
+    Implements the port `Control` with sysfs, between entering and leaving it (``async with``).
+
+    *kernel* reads and writes what may hang, *modules* loads drivers; nothing is changed in any other way.
+    *on_return* is called for a device for which the kernel has answered after all, be it to a write or to a look.
+    Leaving waits for nothing that hangs.
+    """
+
+    def __init__(  # noqa: PLR0913  four folders, and what acts on them
+        self,
+        *,
+        sysfs: Path,
+        proc: Path,
+        dev: Path,
+        udev: Path,
+        kernel: ReadAndWrite,
+        modules: Modules,
+        on_return: Callable[[PciAddress], object],
+        patience: float = PATIENCE,
+        look_patience: float = LOOK_PATIENCE,
+    ) -> None:
+        self._places = Places(sysfs=sysfs, proc=proc, dev=dev, udev=udev)
+        self._kernel = kernel
+        self._look_patience = look_patience
+        self._modules = modules
+        self._tasks = create_task_group()
+        self._under_way = WritesUnderWay(self._tasks, patience=patience, on_return=on_return)
+        self._sights: Questions[PciAddress] = Questions(self._tasks, on_late=on_return)
+        self._rests: Questions[PciAddress] = Questions(self._tasks, on_late=on_return)
+        # Threads that look at once only slow each other down, until the patience of some has gone.
+        self._looks = CapacityLimiter(_LOOKS_AT_ONCE)
+        self._writes = CapacityLimiter(_WRITES_AT_ONCE)
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        self._tasks.cancel_scope.cancel()
+        return await self._tasks.__aexit__(kind, error, trace)
+
+    async def look(self, address: PciAddress) -> Sight:
+        async with self._looks:
+            rest_of = self._rests.ask(address, lambda: ask(address, self._places, self._kernel.read))
+            sight_of = self._sights.ask(address, lambda: in_a_thread(lambda: see(address, self._places, self._modules)))
+            sight, rest = await sight_of(self._look_patience), await rest_of(self._look_patience / 2)
+        is_silent = sight is None or rest is None
+        if sight is None:
+            sight = Sight(address=address, device=Unreadable(str(address), "the kernel does not answer"))
+        if rest is not None:
+            sight = together(sight, rest)
+        return replace(sight, is_silent=is_silent, write_under_way=self._under_way.told(address))
+
+    async def take(self, step: Step) -> None:
+        begun = current_time()
+        if isinstance(step, LoadModule):
+            await self._modules.load(step.name)
+            log.debug("step.taken", step=told(step), seconds=round(current_time() - begun, 3))
+        else:
+            await self._do(step)
+            seconds = round(current_time() - begun, 3)
+            log.debug("step.taken", address=str(step.address), step=told(step), seconds=seconds)
+
+    async def _do(self, step: DeviceStep) -> None:
+        write = write_of(step)
+        path = self._places.sysfs / write.file
+        async with self._writes:  # one that has been given up has left its place to another
+            try:
+                await self._under_way.do(write, lambda: self._kernel.write(path, write.text))
+            except OSError as error:
+                raise refusal(write, error, self._places.sysfs) from error

@@ -1,0 +1,88 @@
+"""One PCI function, and those whose fate it shares: the members of its IOMMU group, its virtual functions."""
+
+from __future__ import annotations
+
+import os
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.device import PciDevice, Unreadable
+from pcidevices.errors import SysfsUnreadable
+
+from .below import Below
+from .files import folder, link, text
+from .scan import device_of, read
+
+
+class Neighbourhood(NamedTuple):
+    """What `Sight` says of the devices themselves."""
+
+    device: PciDevice | Unreadable | None
+    others: tuple[PciDevice | Unreadable, ...] = ()
+    virtual_functions: tuple[PciDevice, ...] = ()
+    modalias: str = ""
+
+    @property
+    def members(self) -> list[PciDevice]:
+        """Those of the group that could be read, the device first."""
+        return [one for one in (self.device, *self.others) if isinstance(one, PciDevice)]
+
+
+def neighbourhood(sysfs: Path, address: PciAddress) -> Neighbourhood:
+    """
+    Read them without a whole scan, and nothing that the kernel may answer late. Blocking.
+
+    Raises:
+        SysfsUnreadable: there is no PCI bus below *sysfs*.
+    """
+    path = sysfs / "bus/pci/devices"
+    try:
+        with folder(path) as bus:
+            return _around(str(address), bus, Below.of(sysfs))
+    except OSError as error:
+        raise SysfsUnreadable(
+            f"cannot open {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
+        ) from error
+
+
+def _around(name: str, bus: int, below: Below) -> Neighbourhood:
+    device = _one(name, bus, below)
+    if device is None:
+        return Neighbourhood(None)
+    others = (_one(other, bus, below) for other in _listing(f"{name}/iommu_group/devices", bus) if other != name)
+    functions = (_one(function, bus, below) for function in _virtual_functions(name, bus))
+    return Neighbourhood(
+        device,
+        tuple(one for one in others if one is not None),
+        tuple(one for one in functions if isinstance(one, PciDevice)),
+        text(f"{name}/modalias", below=bus) or "",
+    )
+
+
+def _one(name: str, bus: int, below: Below) -> PciDevice | Unreadable | None:
+    try:
+        found = read(name, bus=bus, below=below)
+        if found is None:
+            return None
+        members = (PciAddress.parse(member) for member in _listing(f"{name}/iommu_group/devices", bus))
+        return device_of(found, tuple(sorted(members)))
+    except (ValueError, OSError) as error:
+        return Unreadable(name, str(error))
+
+
+def _virtual_functions(name: str, bus: int) -> Iterator[str]:
+    for entry in _listing(name, bus):
+        if entry.startswith("virtfn") and (function := link(f"{name}/{entry}", below=bus)):
+            yield function
+
+
+def _listing(path: str, bus: int) -> list[str]:
+    """The names in a folder below *bus*, in order; none when there is no such folder."""
+    try:
+        with folder(path, below=bus) as fd:
+            return sorted(os.listdir(fd))  # noqa: PTH208  an open folder
+    except OSError:
+        return []

@@ -1,0 +1,105 @@
+"""A fresh look at one device and all around it. Blocking; the part that may hang is apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.device import PciDevice
+from pcidevices.domain.sight import HostUse, Sight
+
+from .files import folder, text
+from .holders import holders
+from .hostuse import host_uses
+from .modules import Modules
+from .neighbourhood import neighbourhood
+from .patience import in_a_thread
+from .slow import serial_of
+from .vfiodrivers import pci_drivers, vfio_driver, vfio_drivers
+from .writers import Read
+
+
+_NO_OVERRIDE = ("", "(null)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where the host's trees are mounted."""
+
+    sysfs: Path
+    proc: Path
+    dev: Path
+    udev: Path
+
+
+class Asked(NamedTuple):
+    """What the kernel may tell late or never."""
+
+    override: str | None
+    serial: str | None
+
+
+def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
+    """
+    See all that the kernel tells at once.
+
+    Raises:
+        SysfsUnreadable: there is no PCI bus.
+    """
+    around = neighbourhood(places.sysfs, address)
+    drivers = pci_drivers(places.sysfs)
+    for_vms = vfio_drivers(drivers, modules)
+    return Sight(
+        address=address,
+        device=around.device,
+        others=around.others,
+        virtual_functions=around.virtual_functions,
+        modalias=around.modalias,
+        host_uses=_host_uses(around.device, for_vms, places) if isinstance(around.device, PciDevice) else (),
+        holders=holders(around.members, for_vms, sysfs=places.sysfs, proc=places.proc, dev=places.dev),
+        vfio=vfio_driver(places.sysfs, drivers, modules.vfio_driver(around.modalias)),
+        drivers=frozenset(drivers),
+        vfio_drivers=for_vms,
+        machine=_machine(places.sysfs),
+    )
+
+
+async def ask(address: PciAddress, places: Places, read: Read) -> Asked:
+    """See the rest: on Linux 6.1 the override waits for an unbind that hangs, and a serial number for the device."""
+    home = places.sysfs / "bus/pci/devices" / str(address)
+    serial = await in_a_thread(lambda: serial_of(home))
+    try:
+        override = (await read(home / "driver_override")).strip()
+    except OSError:  # there is no such device, or it has just gone
+        override = ""
+    return Asked(None if override in _NO_OVERRIDE else override, serial)
+
+
+def together(sight: Sight, asked: Asked) -> Sight:
+    """Both parts of a look."""
+    device = sight.device
+    if asked.serial and isinstance(device, PciDevice):
+        device = replace(device, serial=asked.serial)
+    return replace(sight, device=device, override=asked.override)
+
+
+def _host_uses(device: PciDevice, for_vms: frozenset[str], places: Places) -> tuple[HostUse, ...]:
+    """A device that no driver of the host has cannot be used by it, unless a disk has been left behind."""
+    is_with_the_host = device.driver is not None and device.driver not in for_vms
+    if not is_with_the_host and not device.block_devices:
+        return ()
+    try:
+        return host_uses(device, sysfs=places.sysfs, proc=places.proc, udev=places.udev)
+    except OSError as error:
+        what = error.filename or "what the host uses"
+        return (HostUse(f"{what} cannot be read ({error.strerror}), so that it may be in use"),)
+
+
+def _machine(sysfs: Path) -> str | None:
+    try:
+        with folder(sysfs / "class/dmi/id") as fd:
+            return (text("product_uuid", below=fd) or "").lower() or None
+    except OSError:
+        return None

@@ -1,0 +1,136 @@
+"""What an agent runs between: a real node or a simulated one, and the cluster."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pcidevices import __version__
+from pcidevices.adapters.kube.claims import KubeClaims
+from pcidevices.adapters.kube.client import KubeClient
+from pcidevices.adapters.kube.clusterclaims import KubeClusterClaims
+from pcidevices.adapters.kube.credentials import Credentials
+from pcidevices.adapters.kube.devices import KubeDevices
+from pcidevices.adapters.kube.events import KubeEvents
+from pcidevices.adapters.kube.leases import KubeLeases
+from pcidevices.adapters.kube.nodes import KubeNodes
+from pcidevices.adapters.sysfs.control import SysfsControl
+from pcidevices.adapters.sysfs.hardware import LONGEST_BURST, QUIET, SysfsHardware
+from pcidevices.adapters.sysfs.modules import KernelModules, Modules
+from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.adapters.sysfs.uevents import Uevents
+from pcidevices.adapters.sysfs.vfionodes import VfioNodes
+from pcidevices.adapters.sysfs.writers import ReadAndWrite, in_processes, in_threads
+from pcidevices.app import World
+from pcidevices.domain.inventory import Policy
+from pcidevices.ports import HintSource
+from pcidevices.runtime.debounce import Debounce
+from pcidevices.runtime.tokenbucket import TokenBucket
+
+from .list import pci_ids_of
+
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def real_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World, Policy]]:
+    """This node's hardware, and the cluster."""
+    async with in_processes() as kernel:
+        node = _Node(
+            sysfs=settings.sysfs,
+            proc=settings.proc,
+            dev=settings.dev,
+            udev=settings.udev,
+            pci_ids=pci_ids_of(settings),
+            hint_sources=(Uevents(clock=time.monotonic), VfioNodes(settings.dev)),
+            kernel=kernel,
+            modules=KernelModules(settings.modules),
+        )
+        async with _world(settings, node) as world:
+            yield world, Policy(bridges=settings.bridges, node_grace=settings.node_grace)
+
+
+@asynccontextmanager
+async def simulated_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World, Policy]]:
+    """A simulated node's hardware, and the cluster."""
+    from .simulation import SimulatedModules, simulated_node  # noqa: PLC0415  no real node needs it in its memory
+
+    with simulated_node(settings.simulate, pci_ids=settings.pci_ids) as simulation:
+        log.warning("node.simulated", node=settings.node_name, folder=str(simulation.sysfs), devices_are="not real")
+        simulated = simulation.node
+        node = _Node(
+            sysfs=simulated.sysfs,
+            proc=simulated.proc,
+            dev=simulated.dev,
+            udev=simulated.proc.parent / "udev",
+            pci_ids=simulation.pci_ids,
+            hint_sources=(simulation,),
+            kernel=in_threads(simulated.write),
+            modules=SimulatedModules(simulated.load_module),
+        )
+        async with _world(settings, node) as world:
+            yield world, Policy(simulated=True, bridges=settings.bridges)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    """Where a node's trees are, and what acts on them."""
+
+    sysfs: Path
+    proc: Path
+    dev: Path
+    udev: Path
+    pci_ids: PciIds
+    hint_sources: Sequence[HintSource]
+    kernel: ReadAndWrite
+    modules: Modules
+
+
+@asynccontextmanager
+async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[World]:
+    hints = Debounce(quiet=QUIET, limit=LONGEST_BURST)
+    async with AsyncExitStack() as stack:
+        control = SysfsControl(
+            sysfs=node.sysfs,
+            proc=node.proc,
+            dev=node.dev,
+            udev=node.udev,
+            kernel=node.kernel,
+            modules=node.modules,
+            on_return=lambda _: hints.hint("late answer"),
+        )
+        yield World(
+            hardware=SysfsHardware(node.sysfs, pci_ids=node.pci_ids, hints=hints, resync=settings.resync),
+            hint=hints.hint,
+            hint_sources=node.hint_sources,
+            control=await stack.enter_async_context(control),
+            **await stack.enter_async_context(_cluster(settings)),
+        )
+
+
+@asynccontextmanager
+async def _cluster(settings: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
+    """The ports of a `World` that lead to the API server."""
+    name = settings.node_name
+    credentials = Credentials(settings.kubeconfig, settings.context)
+    bucket = TokenBucket(rate=settings.api_rate, burst=settings.api_burst)
+    user_agent = f"pcidevices/{__version__} ({name})"
+    async with KubeClient.connected(credentials, bucket=bucket, user_agent=user_agent) as client:
+        log.info("apiserver.chosen", server=client.server)
+        yield {
+            "devices": KubeDevices(client, name),
+            "claims": KubeClaims(client, name),
+            "nodes": KubeNodes(client, name),
+            "events": KubeEvents(client, name),
+            "cluster_claims": KubeClusterClaims(client),
+            "leases": KubeLeases(client, settings.namespace),
+        }

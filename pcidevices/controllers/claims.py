@@ -1,0 +1,202 @@
+"""Take claimed devices to their vfio driver, give released ones back, and say why where that is not so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import structlog
+
+from pcidevices.api.reasons import Reason
+from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.claims import ALLOWED, READY, decide
+from pcidevices.domain.conditions import Finding, condition
+from pcidevices.domain.decision import Decision
+from pcidevices.domain.device import PciDevice, Unreadable
+from pcidevices.domain.steps import Step
+from pcidevices.errors import DeviceNotTaken, HardwareError, NotFound
+from pcidevices.ports import Claims, Control, Events
+from pcidevices.registry import Registry
+from pcidevices.runtime.controller import CHANGED, SETTLED, Result
+from pcidevices.runtime.keyedlock import KeyedLock
+
+from .written import WATCH_PATIENCE, Written
+
+
+log = structlog.get_logger()
+
+_SCAN_PATIENCE = 0.5
+_USUAL = frozenset({Reason.READY, Reason.BINDING, Reason.GIVEN_BACK, Reason.LEFT_ON_VFIO, Reason.CLAIMED_BY_ANOTHER})
+
+
+class ClaimReconciler:
+    """
+    Reconciles one claim, named by its object's name.
+
+    One turn is: look, decide, record, take the steps; and look again, until nothing is left to do or the same
+    steps would be taken again.
+    Devices of one IOMMU group have their turns one after another. The look is a fresh one: what the
+    registry has was seen before somebody mounted the disk.
+    """
+
+    def __init__(
+        self,
+        node_name: str,
+        *,
+        simulated: bool,
+        registry: Registry,
+        claims: Claims,
+        control: Control,
+        events: Events,
+        now: Callable[[], str],
+    ) -> None:
+        self._node_name = node_name
+        self._simulated = simulated
+        self._registry = registry
+        self._claims = claims
+        self._control = control
+        self._events = events
+        self._now = now
+        self._order: KeyedLock[str] = KeyedLock()
+        self._written = Written()
+        self._tries: Counter[str] = Counter()
+        self._last_seen: dict[PciAddress, PciDevice | Unreadable | None] = {}
+
+    async def reconcile(self, name: str) -> Result:
+        first = self._registry.snapshot.claims.get(name)
+        if first is None or self._is_for_real_hardware(first):
+            return SETTLED
+        device = self._registry.snapshot.devices.get(first.address)
+        async with self._order.of((device and device.iommu_group) or str(first.address)):
+            claim = self._registry.snapshot.claims.get(name)
+            if claim is None:
+                return SETTLED
+            if self._written.is_ahead_of(name, claim.version):
+                return Result(requeue_after=WATCH_PATIENCE)
+            result = await self._turns(claim)
+        if result.requeue_after is None and self._is_ahead_of_the_registry(claim.address):
+            return Result(changed=result.changed, requeue_after=_SCAN_PATIENCE)
+        return result
+
+    async def _turns(self, claim: Claim) -> Result:
+        failure: HardwareError | None = None
+        taken: tuple[Step, ...] = ()
+        while True:
+            decision = await self._decide(claim, failure)
+            if failure is not None or not decision.steps:
+                return await self._conclude(claim, decision, failure)
+            if decision.steps == taken:
+                failure = DeviceNotTaken(f"{claim.address}: no driver took it; does the kernel's log say why?")
+            else:
+                claim = await self._record(claim, decision)
+                taken = decision.steps
+                failure = await self._take(taken)
+            if failure is not None:
+                self._tries[claim.uid] += 1
+
+    async def _decide(self, claim: Claim, failure: HardwareError | None) -> Decision:
+        sight = await self._control.look(claim.address)
+        self._last_seen[claim.address] = sight.device
+        rivals = [c for c in self._registry.snapshot.claims_for(claim.address) if c.uid != claim.uid]
+        tries = self._tries[claim.uid]
+        return decide(claim, sight, rivals=rivals, now=self._now(), failure=failure, tries=tries)
+
+    async def _record(self, claim: Claim, decision: Decision) -> Claim:
+        """See to it that whoever comes after us can undo what is done next."""
+        claim = await self._hold(claim, decision)
+        if _record_of(decision.status) != _record_of(claim.status):
+            claim = await self._write(claim, decision.status)
+        return claim
+
+    async def _hold(self, claim: Claim, decision: Decision) -> Claim:
+        if decision.hold and GIVE_BACK_FINALIZER not in claim.finalizers:
+            claim = await self._claims.hold(claim)
+            self._written.add(claim.name, claim.version)
+        return claim
+
+    async def _write(self, claim: Claim, status: PCIDeviceClaimStatus) -> Claim:
+        news = tuple(_news(claim.status, status))
+        claim = await self._claims.write_status(claim, status)
+        self._written.add(claim.name, claim.version)
+        for finding in news:
+            self._tell(claim, finding)
+        return claim
+
+    async def _take(self, steps: tuple[Step, ...]) -> HardwareError | None:
+        try:
+            for step in steps:
+                await self._control.take(step)
+        except HardwareError as error:
+            return error
+        return None
+
+    async def _conclude(self, claim: Claim, decision: Decision, failure: HardwareError | None) -> Result:
+        if decision.release is not None:
+            return await self._release(claim, decision.release)
+        claim = await self._hold(claim, decision)
+        differs = decision.status != claim.status
+        if differs:
+            await self._write(claim, decision.status)
+        if decision.look_again is None and failure is not None:
+            raise failure
+        if decision.look_again is None:
+            self._tries.pop(claim.uid, None)
+        return Result(changed=differs, requeue_after=decision.look_again)
+
+    async def _release(self, claim: Claim, ending: Finding) -> Result:
+        try:
+            await self._claims.release(claim)
+        except NotFound:  # somebody else let it go
+            return SETTLED
+        self._tries.pop(claim.uid, None)
+        self._events.tell(claim, reason=ending.reason, note=ending.message, warning=ending.reason not in _USUAL)
+        log.info("claim.released", **_facts(claim, ending))
+        return CHANGED
+
+    def _tell(self, claim: Claim, finding: Finding) -> None:
+        """One Event and one line of log for each change that a person may want to know of."""
+        is_usual = finding.reason in _USUAL
+        self._events.tell(claim, reason=finding.reason, note=finding.message, warning=not is_usual)
+        if is_usual:
+            log.info("claim.changed", **_facts(claim, finding))
+        else:
+            log.warning("claim.refused", **_facts(claim, finding))
+
+    def _is_ahead_of_the_registry(self, address: PciAddress) -> bool:
+        """
+        Whether the last look saw what no scan has seen yet.
+
+        When the device comes to be again as the last scan saw it, the next scan finds nothing changed, and nobody
+        asks us to look: so we look again by ourselves, until both have seen the same.
+        """
+        looked, scanned = self._last_seen.pop(address, None), self._registry.snapshot.devices.get(address)
+        return _in_short(looked) != _in_short(scanned)
+
+    def _is_for_real_hardware(self, claim: Claim) -> bool:
+        """A rehearsal under a real node's name must leave the claims for its real devices alone."""
+        published = self._registry.snapshot.published.get(claim.address.object_name(self._node_name))
+        return self._simulated and published is not None and not published.is_simulated
+
+
+def _news(before: PCIDeviceClaimStatus, after: PCIDeviceClaimStatus) -> Iterator[Finding]:
+    """What a person wants to hear of: that it came out otherwise, and that somebody overrode a protection."""
+    for kind in (ALLOWED, READY):
+        old, new = condition(before.conditions, kind), condition(after.conditions, kind)
+        is_news = (old.status, old.reason) != (new.status, new.reason) and new.reason != Reason.BINDING
+        if is_news and (kind == READY or new.reason == Reason.PROTECTION_OVERRIDDEN):
+            yield Finding(new.status, new.reason, new.message)
+
+
+def _in_short(device: PciDevice | Unreadable | None) -> tuple[object, ...] | None:
+    return (device.model, device.driver, device.iommu_group) if isinstance(device, PciDevice) else None
+
+
+def _facts(claim: Claim, finding: Finding) -> dict[str, str]:
+    about = {"claim": claim.name, "address": str(claim.address), "user": claim.user_name}
+    return about | {"reason": finding.reason, "message": finding.message}
+
+
+def _record_of(status: PCIDeviceClaimStatus) -> tuple[object, ...]:
+    return status.claimed, status.kernel_driver_to_unbind, status.was_on_vfio

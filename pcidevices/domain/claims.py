@@ -1,0 +1,211 @@
+"""
+Decide what a claim needs next. Pure: values in, values out, no clock, no I/O.
+
+The order of things is the promise: what is needed to undo a step is on the API server before the step
+is taken, and nothing is said of the world that was not seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import msgspec
+
+from pcidevices.api.reasons import Reason
+from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
+from pcidevices.errors import DeviceNotFound, DeviceUnreadable, HardwareError, WriteTimedOut
+
+from .claim import Claim
+from .conditions import Finding, with_findings
+from .decision import LOOK_AGAIN_SOON, Decision
+from .device import PciDevice, Unreadable
+from .giveback import give_back
+from .identity import identity_of, is_another, told
+from .protection import blockers, in_use_below, is_allowed_by_name, listed, protections, why_never
+from .sight import Sight
+from .steps import Bind, ClearOverride, LoadModule, SetOverride, Step, Unbind
+
+
+READY, ALLOWED, BOUND, GROUP_VIABLE = "Ready", "Allowed", "Bound", "GroupViable"
+
+
+def decide(
+    claim: Claim,
+    sight: Sight,
+    *,
+    rivals: Iterable[Claim] = (),
+    now: str,
+    failure: HardwareError | None = None,
+    tries: int = 0,
+) -> Decision:
+    """
+    Compare what *claim* asks with what is seen, and say what comes next.
+
+    *rivals* are the other claims for the device; *failure* is why the step before could not be taken, in
+    which case no other is asked for; *tries* counts the failures of giving the device back.
+    """
+    owner = owner_of([claim, *rivals])
+    if claim.deleting:
+        return give_back(claim, sight, is_owner=owner is claim, now=now, failure=failure, tries=tries)
+    device = sight.device
+    allowed = _allowed(claim, sight, owner)
+    viable = _viable(sight)
+    if not allowed.holds or not isinstance(device, PciDevice):
+        return _told(claim, claim.status, allowed, allowed._replace(status="False"), viable, now=now)
+    record = _record(claim.status, sight, device)
+    bound, steps = _bound(record, sight, device)
+    if failure is not None:
+        steps = ()
+        bound = bound if bound.holds or sight.write_under_way else Finding("False", failure.reason, str(failure))
+    decision = _told(claim, record, allowed, bound, viable, now=now)
+    waits = not bound.holds and not steps and (failure is None or sight.write_under_way)
+    return replace(decision, steps=steps, hold=True, look_again=LOOK_AGAIN_SOON if waits else None)
+
+
+def owner_of(claims: Iterable[Claim]) -> Claim:
+    """
+    Which of the claims for one device has it: who has taken it, else who came first.
+
+    One that has given it back already, and only waits for the finalizers of others, does not count.
+    """
+    claims = list(claims)
+    running = [c for c in claims if not (c.deleting and GIVE_BACK_FINALIZER not in c.finalizers)] or claims
+    return min(running, key=lambda c: (c.status.claimed is None, c.created, c.uid))
+
+
+def _allowed(claim: Claim, sight: Sight, owner: Claim) -> Finding:
+    """Whether this claim may have this device: the first objection, if there is any."""
+    device = sight.device
+    objection = _another_owns_it(claim, owner) or _is_for_another_machine(claim, sight)
+    if objection is None and not isinstance(device, PciDevice):
+        return _not_seen(claim, device)
+    if objection is None and isinstance(device, PciDevice):
+        objection = _cannot_be_claimed(device) or _is_another(claim, device) or _is_needed(claim, sight, device)
+    return objection or Finding("True", Reason.ALLOWED, "the host does not use the device")
+
+
+def _another_owns_it(claim: Claim, owner: Claim) -> Finding | None:
+    if owner is claim:
+        return None
+    return Finding("False", Reason.CLAIMED_BY_ANOTHER, f"claim {owner.name} was there before; delete one of the two")
+
+
+def _is_for_another_machine(claim: Claim, sight: Sight) -> Finding | None:
+    wanted = claim.node_system_uuid
+    if not wanted or wanted.lower() == sight.machine:
+        return None
+    seen = f"has the system UUID {sight.machine}" if sight.machine else "does not tell its system UUID"
+    return Finding("False", Reason.WRONG_MACHINE, f"the claim is for {wanted}, this machine {seen}")
+
+
+def _not_seen(claim: Claim, device: Unreadable | None) -> Finding:
+    if device is None:
+        where = f"there is nothing at {claim.address} on this node"
+        return Finding("Unknown", DeviceNotFound.reason, f"{where}; put the device back or delete the claim")
+    return Finding("Unknown", DeviceUnreadable.reason, f"{claim.address}: {device.problem}")
+
+
+def _cannot_be_claimed(device: PciDevice) -> Finding | None:
+    never = why_never(device)
+    return Finding("False", Reason.NOT_CLAIMABLE, f"{never}; nothing can allow it") if never else None
+
+
+def _is_another(claim: Claim, device: PciDevice) -> Finding | None:
+    claimed, seen = claim.status.claimed, identity_of(device)
+    if claimed is None or not is_another(seen, claimed):
+        return None
+    was_and_is = f"{claim.address} was {told(claimed)} when it was claimed and is {told(seen)} now"
+    what_to_do = "put the claimed device back, or delete the claim and claim this one"
+    return Finding("False", Reason.DEVICE_CHANGED, f"{was_and_is}; {what_to_do}")
+
+
+def _is_needed(claim: Claim, sight: Sight, device: PciDevice) -> Finding | None:
+    """Whether the host, or a virtual machine, would miss the device; the host has none that is on a vfio driver."""
+    if device.driver in sight.vfio_drivers:
+        return None
+    if used := in_use_below(sight):
+        return Finding("False", Reason.DEVICE_IN_USE, f"{device.address}: {used}; release them first")
+    uses = protections(sight, device)
+    if uses and is_allowed_by_name(claim):
+        return Finding("True", Reason.PROTECTION_OVERRIDDEN, f"allowed by annotation, although {listed(uses)}")
+    return Finding("False", Reason.DEVICE_PROTECTED, listed(uses)) if uses else None
+
+
+def _record(status: PCIDeviceClaimStatus, sight: Sight, device: PciDevice) -> PCIDeviceClaimStatus:
+    """*status* with all that giving the device back will need: who it is, and whose it was."""
+    seen = identity_of(device)
+    before = status.claimed
+    known = before is not None and (before.serial_number is not None or seen.serial_number is None)
+    original = "" if status.kernel_driver_to_unbind in sight.vfio_drivers else status.kernel_driver_to_unbind
+    on_vfio = device.driver in sight.vfio_drivers
+    if device.driver is not None and not on_vfio:
+        original = original or device.driver
+    return msgspec.structs.replace(
+        status,
+        claimed=before if known else seen,
+        kernel_driver_to_unbind=original,
+        was_on_vfio=on_vfio and not original and (before is None or status.was_on_vfio),
+    )
+
+
+def _bound(record: PCIDeviceClaimStatus, sight: Sight, device: PciDevice) -> tuple[Finding, tuple[Step, ...]]:
+    """Whether the device is on its vfio driver, and if not, the steps that take it there."""
+    address = device.address
+    if sight.write_under_way:
+        return Finding("False", WriteTimedOut.reason, f"{address}: {sight.write_under_way} has not returned yet"), ()
+    if device.driver in sight.vfio_drivers:
+        left_over = sight.override in sight.vfio_drivers and not record.was_on_vfio
+        clear: tuple[Step, ...] = (ClearOverride(address),) if left_over else ()
+        return Finding("True", Reason.BOUND, f"{address} is on {device.driver}"), clear
+    if sight.is_silent:
+        silent = f"the kernel does not answer for {address}; something else is being done to it"
+        return Finding("False", Reason.DEVICE_SILENT, silent), ()
+    if device.driver is None and (holder := next((h for h in sight.holders if h.address == address), None)):
+        return Finding("False", Reason.DEVICE_IN_USE, f"{address} is still held: {holder.text}"), ()
+    if device.iommu_group is None:
+        return Finding("False", Reason.NO_IOMMU_GROUP, f"{address} has no IOMMU group; is the IOMMU on?"), ()
+    return Finding("False", Reason.BINDING, f"{address} is on its way to a vfio driver"), _to_vfio(sight, device)
+
+
+def _to_vfio(sight: Sight, device: PciDevice) -> tuple[Step, ...]:
+    address, driver = device.address, sight.vfio.name
+    load: tuple[Step, ...] = ()
+    if driver is None:
+        load = (LoadModule(sight.vfio.module),)
+        if sight.vfio.module != "vfio_pci":
+            return load  # only the next look tells what a variant's driver is called
+        driver = "vfio-pci"
+    unbind = () if device.driver is None else (Unbind(address, device.driver),)
+    return (*load, SetOverride(address, driver), *unbind, Bind(address, driver), ClearOverride(address))
+
+
+def _viable(sight: Sight) -> Finding:
+    """Whether a virtual machine could have the device, as far as its IOMMU group is concerned."""
+    device = sight.device
+    if not isinstance(device, PciDevice):
+        return Finding("Unknown", DeviceNotFound.reason, "the device is not seen")
+    if device.iommu_group is None:
+        return Finding("False", Reason.NO_IOMMU_GROUP, f"{device.address} has no IOMMU group; is the IOMMU on?")
+    group = f"IOMMU group {device.iommu_group}"
+    if others := blockers(sight):
+        what_to_do = "claim it too, or take its driver away"
+        return Finding("False", Reason.GROUP_NOT_VIABLE, f"{group} is shared: {listed(others)}; {what_to_do}")
+    return Finding("True", Reason.VIABLE, f"nothing in {group} is on a driver of the host")
+
+
+def _told(
+    claim: Claim, status: PCIDeviceClaimStatus, allowed: Finding, bound: Finding, viable: Finding, *, now: str
+) -> Decision:
+    """The status that says all this; `Ready` takes its reason from the first that does not hold."""
+    failing = next((finding for finding in (allowed, bound, viable) if not finding.holds), None)
+    ready = (
+        Finding("False", failing.reason, failing.message)
+        if failing
+        else Finding("True", Reason.READY, f"virtual machines can have {claim.address}")
+    )
+    findings = ((READY, ready), (ALLOWED, allowed), (BOUND, bound), (GROUP_VIABLE, viable))
+    conditions = with_findings(status.conditions, findings, now=now, generation=claim.generation or None)
+    return Decision(
+        status=msgspec.structs.replace(status, conditions=conditions, passthrough_enabled=ready.holds),
+    )
