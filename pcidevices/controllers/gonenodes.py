@@ -6,6 +6,7 @@ import random
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
+from typing import NamedTuple
 
 import structlog
 
@@ -27,14 +28,22 @@ _AT_MOST = 20
 _TICK = 0.001
 
 
+class _Known(NamedTuple):
+    """A claim, before and after it is deleted."""
+
+    uid: str
+    deleting: bool
+
+
 class GoneNodes:
     """
     Looks for claims whose Node does not exist, every *every* seconds; after *grace* seconds ends them.
 
     Every agent looks, and a look only reads. Whoever has known a claim without its Node for the whole of the
-    grace takes the Lease, asks once more for the Node, deletes the claim, takes off our finalizer and no other,
-    and gives the Lease up. A Node that is back meanwhile is left alone. All is read anew in each round, so a
-    crash between any two requests leaves the rest to the next round, of whichever agent.
+    grace takes the Lease, asks once more for the Node, deletes the claim, and gives the Lease up. An agent that
+    runs although its Node was deleted now has another grace to give the device back; only then our finalizer, and
+    no other, is taken off. A Node that is back meanwhile is left alone. All is read anew in each round, so a crash
+    between any two requests leaves the rest to the next round, of whichever agent.
 
     In a large cluster one look asks for a few nodes only, chosen at random: all agents together ask for all.
     """
@@ -53,8 +62,8 @@ class GoneNodes:
         self._election = election
         self._every = every
         self._grace = grace
-        self._orphans: dict[str, float] = {}
-        """Since when we know that a claim, named by its uid, has no Node."""
+        self._orphans: dict[_Known, float] = {}
+        """Since when we know that a claim has no Node; being deleted, it gets another grace."""
 
     async def run(self) -> None:
         """Look again and again, for ever, whatever the API server does."""
@@ -78,7 +87,7 @@ class GoneNodes:
     async def _look(self) -> None:
         listed = await self._claims.everywhere()
         by_node = _by_node(one for one in listed if one.node_name != self._node_name and one.needs_an_agent)
-        in_doubt = {name for name, claims in by_node.items() if any(one.uid in self._orphans for one in claims)}
+        in_doubt = {name for name, claims in by_node.items() if any(_known(one) in self._orphans for one in claims)}
         orphans = []
         for name in self._chosen(by_node, in_doubt):
             if not await self._claims.has_node(name):
@@ -86,7 +95,7 @@ class GoneNodes:
             elif name in in_doubt:
                 log.info("node.returned", node=name)
         self._note(orphans)
-        due = [claim for claim in orphans if self._left(claim.uid) <= 0]
+        due = [claim for claim in orphans if self._left(_known(claim)) <= 0]
         if due:
             await self._end_all(due)
 
@@ -98,9 +107,9 @@ class GoneNodes:
     def _note(self, orphans: Sequence[ForeignClaim]) -> None:
         """These are without a Node; tell of each once."""
         before, now = self._orphans, current_time()
-        self._orphans = {claim.uid: before.get(claim.uid, now) for claim in orphans}
+        self._orphans = {_known(claim): before.get(_known(claim), now) for claim in orphans}
         for claim in orphans:
-            if claim.uid not in before:
+            if not claim.deleting and _known(claim) not in before:
                 log.warning(
                     "claim.orphaned",
                     claim=claim.name,
@@ -127,25 +136,31 @@ class GoneNodes:
     async def _end(self, claim: ForeignClaim) -> None:
         if await self._claims.has_node(claim.node_name):
             log.info("node.returned", node=claim.node_name)
-            del self._orphans[claim.uid]
+            del self._orphans[_known(claim)]
             return
         try:
-            left = claim if claim.deleting else await self._claims.delete(claim)
-            if left is not None and left.is_held:
-                await self._claims.release(left)
+            if claim.deleting:
+                await self._claims.release(claim)
+                log.info("orphan.released", claim=claim.name, node=claim.node_name)
+            else:
+                await self._claims.delete(claim)
+                self._orphans[_Known(claim.uid, deleting=True)] = current_time()
+                log.info("orphan.deleted", claim=claim.name, node=claim.node_name)
         except (Conflict, NotFound) as error:
             log.debug("orphan.changed", claim=claim.name, node=claim.node_name, error=str(error))
-        else:
-            log.info("orphan.deleted", claim=claim.name, node=claim.node_name)
 
-    def _left(self, uid: str) -> float:
+    def _left(self, known: _Known) -> float:
         """How much of the grace of an orphan is left."""
-        return self._orphans[uid] + self._grace - current_time()
+        return self._orphans[known] + self._grace - current_time()
 
     def _pause(self) -> float:
         """Until the next round: the usual time, or until a grace has passed."""
         usual = self._every * random.uniform(*_JITTER)  # noqa: S311  no secret
-        return min([usual, *(left + _TICK for uid in self._orphans if (left := self._left(uid)) > 0)])
+        return min([usual, *(left + _TICK for known in self._orphans if (left := self._left(known)) > 0)])
+
+
+def _known(claim: ForeignClaim) -> _Known:
+    return _Known(claim.uid, claim.deleting)
 
 
 def _by_node(claims: Iterable[ForeignClaim]) -> dict[str, list[ForeignClaim]]:

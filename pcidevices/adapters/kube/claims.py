@@ -39,7 +39,8 @@ class KubeClaims:
         ).lists()
 
     async def hold(self, claim: Claim) -> Claim:
-        return self._decode(await self._write_finalizers(claim, [*claim.finalizers, GIVE_BACK_FINALIZER]))
+        finalizers = dict.fromkeys([*claim.finalizers, GIVE_BACK_FINALIZER])
+        return self._decode(await self._write_finalizers(claim, [*finalizers]))
 
     async def write_status(self, claim: Claim, status: PCIDeviceClaimStatus) -> Claim:
         before = claim.misshapen_status or msgspec.to_builtins(claim.status)

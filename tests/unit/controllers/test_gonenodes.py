@@ -42,17 +42,37 @@ async def test_the_claims_of_a_gone_node_are_ended_after_the_grace() -> None:
     assert cluster.writes == []
     await sleep(GRACE)
     await agent.look()
+    assert all(claim.deleting and claim.is_held for claim in cluster.claims.values())
+    await sleep(GRACE)
+    await agent.look()
 
     assert cluster.claims == {}
     assert cluster.lease is not None
     assert cluster.lease.holder == ""
 
 
+async def test_an_agent_that_runs_without_its_node_has_a_grace_to_give_back() -> None:
+    """Whoever deleted the claim, another agent included: from then on it is counted anew."""
+    cluster = WholeCluster("janus", "two")
+    cluster.claim("a", "gone")
+    first, second = an_agent(cluster), an_agent(cluster, "two")
+    await first.look()
+    await second.look()
+    await sleep(GRACE)
+    await first.look()
+    await second.look()
+    await sleep(GRACE - 1)
+    await first.look()
+    await second.look()
+
+    assert cluster.claims["a"].is_held
+
+
 async def test_an_agent_comes_back_when_the_grace_has_passed() -> None:
     cluster = WholeCluster("janus")
     cluster.claim("a", "gone")
 
-    await run_for(300 + GRACE + 1, an_agent(cluster))
+    await run_for(300 + 2 * GRACE + 1, an_agent(cluster))
 
     assert cluster.claims == {}
 
@@ -157,6 +177,8 @@ async def test_a_claim_for_a_node_that_never_was_is_told_and_ended() -> None:
         await agent.look()
     await sleep(GRACE)
     await agent.look()
+    await sleep(GRACE)
+    await agent.look()
 
     told = [(entry["event"], entry["claim"], entry["node"]) for entry in logs]
     assert told == [("claim.orphaned", "held", "gone"), ("claim.orphaned", "typo", "jnaus")]
@@ -215,7 +237,7 @@ async def test_an_agent_whose_own_node_is_not_known_believes_nothing_of_others()
 @pytest.mark.parametrize("verb", ["list", "get", "read", "create", "delete", "release"])
 async def test_trouble_ends_the_round_and_the_next_does_the_rest(verb: str) -> None:
     cluster = WholeCluster("janus")
-    cluster.claim("a", "gone")
+    cluster.claim("a", "gone", deleting=verb == "release")
     agent = an_agent(cluster)
     await agent.look()
     await sleep(GRACE)
@@ -225,6 +247,8 @@ async def test_trouble_ends_the_round_and_the_next_does_the_rest(verb: str) -> N
             await agent.look()
         assert [entry["reason"] for entry in logs if entry["event"] == "search.failed"] == [error.reason]
         assert "a" in cluster.claims
+    await agent.look()
+    await sleep(GRACE)
     await agent.look()
     await sleep(GRACE)
     await agent.look()
@@ -254,7 +278,7 @@ async def test_a_defect_ends_a_round_and_not_the_process() -> None:
 async def test_the_lease_is_renewed_for_as_long_as_the_work_takes() -> None:
     cluster = WholeCluster("janus")
     for name in "abcdef":
-        cluster.claim(name, "gone")
+        cluster.claim(name, "gone", deleting=True)
     agent = an_agent(cluster)
     await agent.look()
     await sleep(GRACE)
@@ -292,7 +316,7 @@ async def test_who_has_lost_the_lease_stops() -> None:
     """It was held up for longer than the Lease lasts, and another has taken over."""
     cluster = WholeCluster("janus")
     for name in "ab":
-        cluster.claim(name, "gone")
+        cluster.claim(name, "gone", deleting=True)
     agent = an_agent(cluster)
     await agent.look()
     await sleep(GRACE)
@@ -307,7 +331,7 @@ async def test_who_has_lost_the_lease_stops() -> None:
     with capture_logs() as logs:
         await agent.look()
 
-    assert [entry["event"] for entry in logs] == ["lease.acquired", "orphan.deleted", "lease.lost"]
+    assert [entry["event"] for entry in logs] == ["lease.acquired", "orphan.released", "lease.lost"]
     assert cluster.claims.keys() == {"b"}
     assert cluster.lease is not None
     assert cluster.lease.holder == "other"
@@ -316,7 +340,7 @@ async def test_who_has_lost_the_lease_stops() -> None:
 async def test_a_claim_that_is_made_later_has_a_grace_of_its_own() -> None:
     """Somebody may claim what a node will have when it joins."""
     cluster = WholeCluster("janus")
-    cluster.claim("a", "gone")
+    cluster.claim("a", "gone", deleting=True)
     agent = an_agent(cluster)
     await agent.look()
     await sleep(GRACE - 1)
@@ -390,7 +414,7 @@ async def test_a_crash_between_any_two_requests_is_survived() -> None:
 
 async def test_the_lease_of_one_that_crashed_holds_up_the_next_for_its_length_only() -> None:
     cluster = WholeCluster("janus", "two")
-    cluster.claim("a", "gone")
+    cluster.claim("a", "gone", deleting=True)
     await Election(cluster, "janus").acquire()
     assert cluster.lease is not None
     cluster.lease = replace(cluster.lease, renewed="2999-01-01T00:00:00.000000Z")

@@ -350,6 +350,19 @@ async def test_after_a_few_tries_it_is_given_up(error: ClusterError) -> None:
     assert [entry["log_level"] for entry in logs] == ["warning"]
 
 
+async def test_what_was_told_again_after_a_lost_answer_is_counted() -> None:
+    scene = Scene()
+    scene.server.answers_are_lost = True
+    scene.tell()
+    await scene.pass_time(0.3)
+    scene.server.answers_are_lost = False
+    scene.tell()
+    await scene.pass_time(10)
+
+    assert scene.server.methods == ["POST", "POST", "PATCH"]
+    assert scene.server.counts == [2]
+
+
 async def test_a_name_that_is_taken_is_no_answer_to_the_first_try() -> None:
     scene = Scene()
     troubles = [Conflict("somebody has that name"), None]
