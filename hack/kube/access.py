@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Where a guest of QEMU's user network sees this machine.
 GUEST = "10.0.2.2"
 SERVICES = "10.0.0.0/24"
+SERVICE = "10.0.0.1"  # the API server's, the first of them
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
@@ -25,6 +26,8 @@ def users(node_name: str) -> dict[str, tuple[str, str]]:
     return {
         "admin": ("admin", "system:masters"),
         "node": (f"system:node:{node_name}", "system:nodes"),
+        "kube-controller-manager": ("system:kube-controller-manager", ""),
+        "kube-scheduler": ("system:kube-scheduler", ""),
         "nobody": ("nobody", ""),  # may do what a test lets it do
     }
 
@@ -44,8 +47,7 @@ def write_keys(place: Place) -> None:
     """Make what proves who is who."""
     authority = Authority("pcidevices-test", new_key())
     serving, accounts = new_key(), new_key()
-    service = str(ipaddress.ip_network(SERVICES)[1])
-    hosts = dict.fromkeys(("127.0.0.1", GUEST, service, *NAMES, *place.also_at))
+    hosts = dict.fromkeys(("127.0.0.1", GUEST, SERVICE, *NAMES, *place.also_at))
     tokens = [f'{place.tokens[key]},{user},{key},"{group}"\n' for key, (user, group) in users(place.node_name).items()]
     for name, content in {
         "ca.crt": authority.certificate(),
@@ -61,7 +63,7 @@ def write_keys(place: Place) -> None:
 def write_kubeconfigs(place: Place) -> None:
     """One for each user, and the administrator's for a guest."""
     here = f"https://127.0.0.1:{place.ports['kube-apiserver']}"
-    for key in users(place.node_name):
+    for key in place.tokens:
         name = "kubeconfig" if key == "admin" else f"{key}.kubeconfig"
         (place.folder / name).write_text(kubeconfig(place, here, key))
     there = f"https://{GUEST}:{place.ports['kube-apiserver']}"

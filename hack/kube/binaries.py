@@ -1,4 +1,4 @@
-"""The programs of the control plane: built from their Go modules, once, into a folder outside the tree."""
+"""The programs of a cluster: built from their Go modules, once, into a folder outside the tree."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NAMES = tuple(sorted(source.parent.name for source in HERE.glob("*/main.go")))
 ASSETS = ("etcd", "kube-apiserver")
 
 
-def binaries(names: Iterable[str]) -> dict[str, Path]:
-    """Where these programs are; those that are missing are built first."""
+def binaries(names: Iterable[str], *, to_build: bool = True) -> dict[str, Path]:
+    """Where these programs are; those that are missing are built first, or there is an error."""
     found = {}
     missing = []
     assets = os.environ.get("KUBEBUILDER_ASSETS")
@@ -39,20 +39,27 @@ def binaries(names: Iterable[str]) -> dict[str, Path]:
             if given:
                 raise RigError(f"there is no {name} in {assets}, where KUBEBUILDER_ASSETS points")
             missing.append(name)
+    if missing and not to_build:
+        raise RigError(f"there is no {missing[0]} in {cache()}: on the host, `hack/cluster build {' '.join(missing)}`")
     if missing:
         build(missing)
     return found
 
 
+def top() -> Path:
+    """The folder for all that is built or fetched."""
+    chosen = os.environ.get("PCIDEVICES_CACHE")
+    folder = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pcidevices"
+    return folder.expanduser().absolute()
+
+
 def cache() -> Path:
     """The folder for what these sources build."""
-    chosen = os.environ.get("PCIDEVICES_CACHE")
-    top = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pcidevices"
     digest = hashlib.sha256()
     for source in sorted((HERE / "go.mod", HERE / "go.sum", *HERE.glob("*/*.go"))):
         content = source.read_bytes()
         digest.update(f"{source.relative_to(HERE)} {len(content)}\n".encode() + content)
-    return top.expanduser().absolute() / f"kube-{digest.hexdigest()[:12]}"
+    return top() / f"kube-{digest.hexdigest()[:12]}"
 
 
 def build(names: Iterable[str]) -> None:

@@ -6,35 +6,23 @@ import contextlib
 import http.client
 import os
 import socket
-import ssl
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .access import SERVICES, outside_address
+from .access import SERVICES, outside_address, write_kubeconfigs
+from .component import Component, asked
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .place import Place
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A program: how it is called, when it is there, the ports it needs, the seconds it may take."""
-
-    name: str
-    arguments: Callable[[Place], list[str]]
-    is_ready: Callable[[Place], bool]
-    ports: tuple[str, ...] = ()
-    to_start: float = 60
-    to_end: float = 1  # open connections keep them longer; what was answered survives a kill
 
 
 def etcd(place: Place) -> list[str]:
     """Etcd, on sockets: no port to race for. It insists on advertising one, which nobody reads."""
     return [
+        place.binaries["etcd"],
         f"--data-dir={place.folder / 'etcd'}",
         "--listen-client-urls=unix://etcd.sock",
         "--listen-peer-urls=unix://peer.sock",
@@ -47,6 +35,7 @@ def kube_apiserver(place: Place) -> list[str]:
     """The API server. Its connection check misreads unix:///…, so it works where etcd's socket is."""
     keys = place.keys
     return [
+        place.binaries["kube-apiserver"],
         "--etcd-servers=unix://etcd.sock",
         "--bind-address=127.0.0.1",
         f"--secure-port={place.ports['kube-apiserver']}",
@@ -60,8 +49,8 @@ def kube_apiserver(place: Place) -> list[str]:
         f"--token-auth-file={keys / 'tokens.csv'}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
-        # Nobody makes the service accounts it asks of every pod.
-        "--disable-admission-plugins=ServiceAccount",
+        # It asks for a service account of every pod, and only the controller manager makes these.
+        *([] if CONTROLLER_MANAGER in place.parts else ["--disable-admission-plugins=ServiceAccount"]),
         "--allow-privileged=true",
         f"--audit-policy-file={place.run / 'audit-policy.json'}",
         f"--audit-log-path={place.folder / 'audit.jsonl'}",
@@ -82,12 +71,52 @@ def etcd_is_ready(place: Place) -> bool:
 
 def kube_apiserver_is_ready(place: Place) -> bool:
     """Whether it says so itself."""
-    context = ssl.create_default_context(cafile=str(place.keys / "ca.crt"))
-    port = place.ports["kube-apiserver"]
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
-    with contextlib.closing(connection):
-        connection.request("GET", "/readyz", headers={"Authorization": f"Bearer {place.tokens['admin']}"})
-        return connection.getresponse().status == http.HTTPStatus.OK
+    return asked(place, "/readyz")[0] == http.HTTPStatus.OK
+
+
+def controller_manager(place: Place) -> list[str]:
+    """All controllers there are: service accounts, garbage, DaemonSets and the like."""
+    return [
+        place.binaries[CONTROLLER_MANAGER],
+        *client_and_server(place, CONTROLLER_MANAGER),
+        f"--service-account-private-key-file={place.keys / 'accounts.key'}",
+        f"--root-ca-file={place.keys / 'ca.crt'}",
+        "--use-service-account-credentials",
+        # It makes an account for each controller before it is ready, at 20 requests a second if not told otherwise.
+        "--kube-api-qps=1000",
+        "--kube-api-burst=1000",
+    ]
+
+
+def scheduler(place: Place) -> list[str]:
+    """The scheduler."""
+    return [place.binaries[SCHEDULER], *client_and_server(place, SCHEDULER)]
+
+
+def client_and_server(place: Place, name: str) -> list[str]:
+    """How a program reaches the API server, and is reached itself."""
+    return [
+        f"--kubeconfig={place.folder / f'{name}.kubeconfig'}",
+        "--leader-elect=false",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={place.ports[name]}",
+        f"--tls-cert-file={place.keys / 'kube-apiserver.crt'}",
+        f"--tls-private-key-file={place.keys / 'kube-apiserver.key'}",
+    ]
+
+
+def controller_manager_is_ready(place: Place) -> bool:
+    """Whether pods can be made, which takes a service account."""
+    account = "/api/v1/namespaces/default/serviceaccounts/default"
+    return all(
+        status == http.HTTPStatus.OK
+        for status, _ in (asked(place, "/healthz", port=CONTROLLER_MANAGER), asked(place, account))
+    )
+
+
+def scheduler_is_ready(place: Place) -> bool:
+    """Whether it says so itself."""
+    return asked(place, "/readyz", port=SCHEDULER)[0] == http.HTTPStatus.OK
 
 
 @contextlib.contextmanager
@@ -100,10 +129,38 @@ def within(folder: os.PathLike[str]) -> Iterator[str]:
         os.close(handle)
 
 
-# In the order they start; each needs those before it.
-COMPONENTS = (
-    Component("etcd", etcd, etcd_is_ready),
-    Component("kube-apiserver", kube_apiserver, kube_apiserver_is_ready, ports=("kube-apiserver",), to_start=180),
+CONTROLLER_MANAGER = "kube-controller-manager"
+SCHEDULER = "kube-scheduler"
+CONTROL_PLANE = (
+    Component(name="etcd", command=etcd, is_ready=etcd_is_ready, programs=("etcd",)),
+    Component(
+        name="kube-apiserver",
+        command=kube_apiserver,
+        is_ready=kube_apiserver_is_ready,
+        programs=("kube-apiserver",),
+        ports=("kube-apiserver",),
+        needs=("etcd",),
+        prepare=write_kubeconfigs,
+        to_start=180,
+    ),
+)
+CONTROLLERS = (
+    Component(
+        name=CONTROLLER_MANAGER,
+        command=controller_manager,
+        is_ready=controller_manager_is_ready,
+        programs=(CONTROLLER_MANAGER,),
+        ports=(CONTROLLER_MANAGER,),
+        needs=("kube-apiserver",),
+    ),
+    Component(
+        name=SCHEDULER,
+        command=scheduler,
+        is_ready=scheduler_is_ready,
+        programs=(SCHEDULER,),
+        ports=(SCHEDULER,),
+        needs=("kube-apiserver",),
+    ),
 )
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",

@@ -24,6 +24,10 @@ class Place:
     also_at: list[str]
     binaries: dict[str, str]
     tokens: dict[str, str]
+    parts: list[str] = field(default_factory=lambda: ["etcd", "kube-apiserver"])  # the components it has
+    cache: str = ""  # where programs are kept, for a guest that sees the same files
+    server: str = "127.0.0.1"  # where the API server is reached
+    kubelet: dict[str, object] = field(default_factory=dict)  # what its configuration says besides ours
     ports: dict[str, int] = field(default_factory=dict)
     processes: dict[str, Process] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,18 @@ def began(pid: int) -> str | None:
     return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
 
 
-def launch(command: list[str], *, folder: Path, log: Path) -> Process:
-    """Start a program in a session of its own; what it says is added to the log."""
+def age(process: Process) -> float:
+    """For how many seconds it has run."""
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime - int(process.began.split()[1]) / os.sysconf("SC_CLK_TCK")
+
+
+def launch(command: list[str], *, folder: Path, log: Path, umask: int = -1, forks: bool = False) -> Process:
+    """
+    Start a program in a session of its own; what it says is added to the log.
+
+    One that `forks` has entered a pid namespace: it waits for its child, and that is the program.
+    """
     with log.open("ab") as out:
         try:
             child = subprocess.Popen(
@@ -57,10 +68,23 @@ def launch(command: list[str], *, folder: Path, log: Path) -> Process:
                 cwd=folder,
                 env=ENVIRONMENT,
                 start_new_session=True,
+                umask=umask,
             )
         except OSError as error:
             raise RigError(f"{command[0]} does not start: {error.strerror}") from error
-    return Process(child.pid, began(child.pid) or "ended")
+    pid = only_child(child) if forks else child.pid
+    return Process(pid, began(pid) or "ended")
+
+
+def only_child(parent: subprocess.Popen[bytes]) -> int:
+    """The child of a process that is about to fork; of one that ends instead, itself."""
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    while parent.poll() is None:
+        with contextlib.suppress(OSError):
+            if pids := children.read_text().split():
+                return int(pids[0])
+        time.sleep(0.01)
+    return parent.pid
 
 
 def end(process: Process, *, patience: float) -> None:

@@ -278,8 +278,8 @@ def test_a_stranger_with_the_same_pid_is_left_alone(folder: Path, tmp_path: Path
     [
         (("down",), 1, "there is no cluster in"),
         (("restart", "etcd"), 1, "there is no cluster in"),
-        (("start", "kubelet"), 2, "invalid choice: 'kubelet'"),
-        (("build", "kubelet"), 2, "there is nothing here to build kubelet from"),
+        (("start", "kube-proxy"), 2, "invalid choice: 'kube-proxy'"),
+        (("build", "kube-proxy"), 2, "there is nothing here to build kube-proxy from"),
         (("up",), 1, "there is no etcd in"),
     ],
 )
