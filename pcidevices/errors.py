@@ -126,3 +126,28 @@ class Unavailable(ClusterError):
     """No answer: not reachable, timed out, or an error on the server's side."""
 
     reason = "Unavailable"
+
+
+class KubeletError(PciDevicesError):
+    """The kubelet of this node does not know our devices."""
+
+    reason = "KubeletError"
+
+
+class RegistrationRefused(KubeletError):
+    """The kubelet answered that it does not want this resource; the message has its words."""
+
+    reason = "RegistrationRefused"
+    terminal = True
+
+
+class KubeletAway(KubeletError):
+    """No useful answer from the kubelet: its socket is missing or dead, or it did not reach ours in time."""
+
+    reason = "KubeletAway"
+
+
+class SocketUnusable(KubeletError):
+    """A plugin's socket cannot be made in the kubelet's folder."""
+
+    reason = "SocketUnusable"

@@ -20,6 +20,7 @@ from pcidevices.adapters.kube.devices import KubeDevices
 from pcidevices.adapters.kube.events import KubeEvents
 from pcidevices.adapters.kube.leases import KubeLeases
 from pcidevices.adapters.kube.nodes import KubeNodes
+from pcidevices.adapters.kubelet.local import LocalKubelet
 from pcidevices.adapters.sysfs.control import SysfsControl
 from pcidevices.adapters.sysfs.hardware import SysfsHardware
 from pcidevices.adapters.sysfs.pciids import PciIds
@@ -29,6 +30,7 @@ from pcidevices.app import World, run
 from pcidevices.cli.simulation import SimulatedModules, Simulation
 from pcidevices.domain.device import Scan
 from pcidevices.domain.inventory import Policy
+from pcidevices.ports import Kubelet
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.tokenbucket import TokenBucket
 from pcidevices.sim.apiserver import ApiServer
@@ -72,6 +74,7 @@ class Scene:
         pci_ids: Path | None = None,
         node: SimulatedNode | None = None,
         patience: float = 5,
+        kubelet: Kubelet | None = None,
     ) -> AsyncIterator[None]:
         """An agent, synced, for the length of the block."""
         async with AsyncExitStack() as stack:
@@ -109,6 +112,7 @@ class Scene:
                 events=KubeEvents(client, self.node_name),
                 cluster_claims=KubeClusterClaims(client),
                 leases=KubeLeases(client, "default"),
+                kubelet=kubelet or LocalKubelet(self.folder / "kubelet"),
             )
             async with create_task_group() as tg:
                 await tg.start(run, self.node_name, policy, world)

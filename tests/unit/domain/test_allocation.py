@@ -17,7 +17,8 @@ ENV = "PCI_RESOURCE_NVIDIA_COM_TU104GL_TESLA-T4_X"
 
 
 def offered(address: str = "0000:04:00.0", **changes: Any) -> OfferedDevice:
-    return OfferedDevice(**({"address": at(address), "iommu_group": "14", "numa_node": 0} | changes))
+    plain: dict[str, Any] = {"address": at(address), "iommu_group": "14", "numa_node": 0}
+    return OfferedDevice(**(plain | changes))
 
 
 def test_a_device_is_given_with_its_variable_and_its_nodes() -> None:

@@ -97,7 +97,7 @@ def test_ten_thousand_devices_are_chosen_from_at_once() -> None:
     started = time.perf_counter()
 
     assert len(prefer(offer, ids(offer), [], 5000)) == 5000
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 5
 
 
 DEVICES = st.builds(

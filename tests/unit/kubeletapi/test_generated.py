@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pcidevices.adapters.kubelet.generated import v1, v1beta1
+from pcidevices.kubeletapi import v1, v1beta1
 
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-PROTO = Path(__file__).parents[4] / "proto"
+PROTO = Path(__file__).parents[3] / "proto"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""What the kubelet has written down of devices that it gave away; it survives its restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pcidevices.errors import KubeletAway
+
+
+NAME = "kubelet_internal_checkpoint"
+
+
+class _Entry(msgspec.Struct, rename="pascal"):
+    device_i_ds: Any = msgspec.field(default=None, name="DeviceIDs")
+
+
+class _Data(msgspec.Struct, rename="pascal"):
+    pod_device_entries: list[_Entry] | None = None
+
+
+class _Checkpoint(msgspec.Struct, rename="pascal"):
+    data: _Data = msgspec.field(default_factory=_Data)
+
+
+def given_away(folder: Path) -> frozenset[str]:
+    """
+    The ids of all devices in the checkpoint below *folder* (pkg/kubelet/cm/devicemanager/checkpoint); none without one.
+
+    It is written when devices are given away or change, so that it may still name what has come back since.
+
+    Raises:
+        KubeletAway: there is one, and it makes no sense.
+    """
+    path = folder / NAME
+    try:
+        entries = msgspec.json.decode(path.read_bytes(), type=_Checkpoint).data.pod_device_entries or ()
+        return frozenset(name for entry in entries for name in _ids(entry.device_i_ds))
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, msgspec.MsgspecError, TypeError) as error:
+        raise KubeletAway(f"{path} cannot be read: {error}") from error
+
+
+def _ids(by_numa_node: object) -> Iterable[str]:
+    """Since Kubernetes 1.20 a list for each NUMA node, before that one list."""
+    if isinstance(by_numa_node, dict):
+        for ids in by_numa_node.values():
+            yield from _ids(ids)
+    elif by_numa_node is not None:
+        yield from msgspec.convert(by_numa_node, list[str])

@@ -1,0 +1,181 @@
+"""What the kubelet asks of one resource's device plugin: a view of the offer, without a state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import wraps
+from itertools import chain
+from typing import Any, TypeVar
+
+import structlog
+
+from anyio import TASK_STATUS_IGNORED, Event, current_time
+from anyio.abc import TaskStatus
+from grpclib import GRPCError, Status
+from grpclib.server import Stream
+
+from pcidevices.domain.allocation import Allocation, Refusal, RefusalKind, allocate
+from pcidevices.domain.offer import Offer
+from pcidevices.domain.preference import prefer
+from pcidevices.kubeletapi import v1beta1
+from pcidevices.runtime.latest import Latest
+
+from .codec import Encoder, Frame
+
+
+log = structlog.get_logger()
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+LIST_AND_WATCH = "/v1beta1.DevicePlugin/ListAndWatch"
+OPTIONS = v1beta1.DevicePluginOptions(pre_start_required=False, get_preferred_allocation_available=True)
+
+_END = Frame(b"", frozenset())
+_STATUS = {
+    RefusalKind.MALFORMED: Status.INVALID_ARGUMENT,
+    RefusalKind.UNKNOWN: Status.NOT_FOUND,
+    RefusalKind.NOT_READY: Status.FAILED_PRECONDITION,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the kubelet was last told, and when (on the event loop's clock)."""
+
+    healthy: frozenset[str]
+    at: float
+
+
+def _answering(
+    method: Callable[[PluginService, Q], Awaitable[R]],
+) -> Callable[[PluginService, Q | None], Coroutine[None, None, R]]:
+    """A crash is told in our log, and answered."""
+
+    @wraps(method)
+    async def answer(self: PluginService, request: Q | None) -> R:
+        if request is None:
+            raise GRPCError(Status.INVALID_ARGUMENT, "the call has no message")
+        try:
+            return await method(self, request)
+        except GRPCError:
+            raise
+        except Exception as error:
+            log.exception("call.crashed", resource=self.resource_name, call=method.__name__)
+            raise GRPCError(Status.INTERNAL, "a defect of pcidevices; its log says more") from error
+
+    return answer
+
+
+class PluginService(v1beta1.DevicePluginBase):
+    """
+    The service, for one turn: from listening until the server is closed.
+
+    `relay` must run meanwhile. The stream that comes first is the kubelet's, which dials while it registers us;
+    its end is the turn's. Others may come and go.
+    """
+
+    def __init__(self, offers: Latest[Offer], encoder: Encoder) -> None:
+        self.resource_name = offers.value.resource_name
+        self.streamed = Event()
+        """The first stream has its first frame."""
+        self.over: Latest[str | None] = Latest(None)
+        """Why the turn should end, as soon as there is a reason."""
+        self.told: Told | None = None
+        self._offers = offers
+        self._encoder = encoder
+        self._frames: Latest[Frame | None] = Latest(None)
+        self._first: object | None = None
+
+    async def relay(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Turn offers into frames; what the kubelet would not see changes nothing."""
+        async with aclosing(self._offers.values()) as offers:  # type: ignore[type-var]  # it is a generator
+            async for offer in offers:
+                frame = await self._encoder.frame(offer)
+                before = self._frames.value
+                if before is None:
+                    self._frames.set(frame)
+                    task_status.started()
+                elif before is not _END and before.wire != frame.wire:
+                    self._frames.set(frame)
+
+    def end(self) -> None:
+        """Let all streams end in order."""
+        self._frames.set(_END)
+
+    def __mapping__(self) -> dict[str, Any]:
+        mapping: dict[str, Any] = super().__mapping__()
+        mapping[LIST_AND_WATCH] = mapping[LIST_AND_WATCH]._replace(func=self._list_and_watch)
+        return mapping
+
+    async def _list_and_watch(self, stream: Stream[v1beta1.Empty, Any]) -> None:
+        """All devices at once, and again after each change; what a slow reader misses has merged."""
+        await stream.recv_message()
+        if self._first is None:
+            self._first = stream
+        try:
+            told = None
+            while (frame := await self._next(told)) is not _END:
+                await stream.send_message(frame)
+                told = frame
+                if self._first is stream:
+                    self.told = Told(frame.healthy, current_time())
+                    self.streamed.set()
+        finally:
+            if self._first is stream and self.over.value is None:
+                self.over.set("the kubelet's stream ended")
+
+    async def _next(self, told: Frame | None) -> Frame:
+        frame = await self._frames.wait_for(lambda frame: frame is not None and frame is not told)
+        if frame is None:
+            raise AssertionError
+        return frame
+
+    async def get_device_plugin_options(self, empty: v1beta1.Empty) -> v1beta1.DevicePluginOptions:  # noqa: ARG002
+        return OPTIONS
+
+    async def pre_start_container(
+        self,
+        pre_start_container_request: v1beta1.PreStartContainerRequest,  # noqa: ARG002
+    ) -> v1beta1.PreStartContainerResponse:
+        return v1beta1.PreStartContainerResponse()
+
+    @_answering
+    async def get_preferred_allocation(
+        self, preferred_allocation_request: v1beta1.PreferredAllocationRequest
+    ) -> v1beta1.PreferredAllocationResponse:
+        answers = [
+            prefer(self._offers.value, one.available_device_ids, one.must_include_device_ids, one.allocation_size)
+            for one in preferred_allocation_request.container_requests
+        ]
+        return v1beta1.PreferredAllocationResponse(
+            container_responses=[v1beta1.ContainerPreferredAllocationResponse(device_ids=list(ids)) for ids in answers]
+        )
+
+    @_answering
+    async def allocate(self, allocate_request: v1beta1.AllocateRequest) -> v1beta1.AllocateResponse:
+        offer = self._offers.value
+        wanted = [one.devices_ids for one in allocate_request.container_requests]
+        # All at once first: no device goes to two containers of one request.
+        together = self._granted(allocate(offer, chain.from_iterable(wanted)))
+        each = [self._granted(allocate(offer, ids)) for ids in wanted]
+        if together.addresses:
+            log.info("device.allocated", resource=self.resource_name, addresses=together.addresses)
+        return v1beta1.AllocateResponse(container_responses=[_response(allocation) for allocation in each])
+
+    def _granted(self, answer: Allocation | Refusal) -> Allocation:
+        if isinstance(answer, Refusal):
+            log.warning("allocation.refused", resource=self.resource_name, error=answer.message)
+            raise GRPCError(_STATUS[answer.kind], answer.message)
+        return answer
+
+
+def _response(allocation: Allocation) -> v1beta1.ContainerAllocateResponse:
+    return v1beta1.ContainerAllocateResponse(
+        envs=dict(allocation.envs),
+        devices=[
+            v1beta1.DeviceSpec(container_path=node, host_path=node, permissions="mrw") for node in allocation.nodes
+        ],
+    )

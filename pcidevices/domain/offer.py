@@ -1,0 +1,28 @@
+"""What the kubelet is told of the devices of one resource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .address import PciAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedDevice:
+    """One device of a resource. Its id at the kubelet is its address."""
+
+    address: PciAddress
+    unhealthy: str | None = None
+    """Why no pod can have it now, for a person; None when it can."""
+    numa_node: int | None = None
+    iommu_group: str | None = None
+    vfio_device: str | None = None
+    """Its node in ``/dev/vfio/devices``, such as ``vfio0``; None where the kernel makes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """All devices of one resource on this node, in the order of their addresses."""
+
+    resource_name: str
+    devices: tuple[OfferedDevice, ...]
