@@ -15,9 +15,22 @@ from pcidevices.controllers.claims import ClaimReconciler
 from pcidevices.controllers.election import Election
 from pcidevices.controllers.gonenodes import GoneNodes
 from pcidevices.controllers.inventory import InventoryReconciler
+from pcidevices.controllers.plugins import Plugins
+from pcidevices.controllers.podusers import PodUsers
 from pcidevices.domain.inventory import Policy
 from pcidevices.feeds import CLAIMS, INVENTORY, Feeds
-from pcidevices.ports import Claims, ClusterClaims, Control, Devices, Events, Hardware, HintSource, Leases, Nodes
+from pcidevices.ports import (
+    Claims,
+    ClusterClaims,
+    Control,
+    Devices,
+    Events,
+    Hardware,
+    HintSource,
+    Kubelet,
+    Leases,
+    Nodes,
+)
 from pcidevices.registry import Registry
 from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.controller import Request, work
@@ -43,6 +56,7 @@ class World:
     claims: Claims
     nodes: Nodes
     events: Events
+    kubelet: Kubelet
     cluster_claims: ClusterClaims
     leases: Leases
     now: Callable[[], str] = field(default=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -61,6 +75,7 @@ async def run(
     queues = {name: WorkQueue[Request](Backoff(first=0.25, limit=60.0)) for name in _WORKERS}
     feeds = Feeds(node_name, registry, lambda request: queues[request.controller].add(request))
     inventory = InventoryReconciler(node_name, policy=policy, registry=registry, devices=world.devices, now=world.now)
+    plugins = Plugins(node_name, registry=registry, kubelet=world.kubelet)
     claims = ClaimReconciler(
         node_name,
         simulated=policy.simulated,
@@ -68,6 +83,7 @@ async def run(
         claims=world.claims,
         control=world.control,
         events=world.events,
+        pods=PodUsers(world.kubelet, plugins.is_advertised),
         now=world.now,
     )
     reconcilers = {INVENTORY: inventory.reconcile, CLAIMS: claims.reconcile}
@@ -91,6 +107,8 @@ async def run(
         log.info("agent.synced", devices=len(seen.devices), published=len(seen.published), claims=len(seen.claims))
 
         tg.start_soon(world.events.run)
+        tg.start_soon(feeds.held, world.kubelet)
+        tg.start_soon(plugins.run)
         if not policy.simulated:
             tg.start_soon(gone_nodes.run)
         for name, workers in _WORKERS.items():

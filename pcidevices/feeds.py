@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 
-from anyio import TASK_STATUS_IGNORED
+from anyio import TASK_STATUS_IGNORED, sleep
 from anyio.abc import TaskStatus
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
-from pcidevices.ports import Claims, Devices, Hardware, Nodes
+from pcidevices.errors import KubeletError
+from pcidevices.ports import Claims, Devices, Hardware, Kubelet, Nodes
 from pcidevices.registry import Registry, Snapshot
 from pcidevices.runtime.controller import Request
 
@@ -68,6 +69,20 @@ class Feeds:
                 self._ask(whole_inventory(self._registry.snapshot, self._node_name))
             synced()
 
+    async def held(self, kubelet: Kubelet, *, every: float = 10.0) -> None:
+        """Who holds what → held. Asked only while something is claimed or held: the kubelet rejects bursts."""
+        while True:
+            await sleep(every)
+            view = self._registry.snapshot
+            if not view.claims and not view.held:
+                continue
+            try:
+                held = await kubelet.held()
+            except KubeletError as error:
+                log.debug("kubelet.silent", reason=error.reason, error=str(error))
+                continue  # what it said last may still be so
+            self._ask(held_requests(self._registry.replace_held(held), self._registry.snapshot, self._node_name))
+
     def _ask(self, requests: Iterable[Request]) -> None:
         for request in sorted(requests):
             self._add(request)
@@ -88,11 +103,7 @@ class _Once:
 def device_requests(changed: Iterable[str], before: Snapshot, after: Snapshot, node_name: str) -> frozenset[Request]:
     """A device that changed concerns its PCIDevice, and the claims for all in the IOMMU group that it is or was in."""
     requests: set[Request] = set()
-    for text in changed:
-        try:
-            address = PciAddress.parse(text)
-        except ValueError:
-            continue  # no address, so there never was an object
+    for address in filter(None, map(_address, changed)):
         requests.add(Request(INVENTORY, address.object_name(node_name)))
         devices = (view.devices.get(address) for view in (before, after))
         concerned = {address}.union(*(device.iommu_group_members for device in devices if device))
@@ -109,10 +120,27 @@ def claim_requests(changed: Iterable[Claim], after: Snapshot, node_name: str) ->
     return frozenset(requests)
 
 
+def held_requests(ids: Iterable[str], after: Snapshot, node_name: str) -> frozenset[Request]:
+    """Who holds a device is told on its PCIDevice, and a claim that waits for that pod may go on."""
+    requests: set[Request] = set()
+    for address in filter(None, map(_address, ids)):
+        requests.add(Request(INVENTORY, address.object_name(node_name)))
+        requests.update(Request(CLAIMS, claim.name) for claim in after.claims_for(address))
+    return frozenset(requests)
+
+
 def whole_inventory(snapshot: Snapshot, node_name: str) -> Iterator[Request]:
     """Every PCIDevice there is or should be."""
     names = {address.object_name(node_name) for address in snapshot.devices} | snapshot.published.keys()
     return (Request(INVENTORY, name) for name in names)
+
+
+def _address(text: str) -> PciAddress | None:
+    """None for what is none: there never was an object for it."""
+    try:
+        return PciAddress.parse(text)
+    except ValueError:
+        return None
 
 
 def _log_changes(before: Snapshot, scan: Scan, changed: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -11,10 +11,14 @@ from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
 from pcidevices.domain.foreign import ForeignClaim
+from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.lease import Lease
+from pcidevices.domain.offer import Offer
+from pcidevices.domain.permitted import KubeVirt, Permission, Write
 from pcidevices.domain.published import Node, Owner, PublishedDevice
 from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Step
+from pcidevices.runtime.latest import Latest
 
 
 T = TypeVar("T")
@@ -136,6 +140,39 @@ class Nodes(Protocol):
         ...
 
 
+class Plugin(Protocol):
+    """One resource's device plugin."""
+
+    async def run(self) -> None:
+        """Offer the resource, for ever, whatever the kubelet does; cancelled, withdraw it in order."""
+        ...
+
+    @property
+    def told(self) -> frozenset[str]:
+        """The ids of the devices that the kubelet takes for healthy, as far as we have told it."""
+        ...
+
+    def compare(self, allocatable: frozenset[str]) -> None:
+        """Hear what the kubelet says it can give away, and register anew if that is not what it was told."""
+        ...
+
+
+class Kubelet(Protocol):
+    """The kubelet of this node."""
+
+    def plugin(self, offers: Latest[Offer]) -> Plugin:
+        """The plugin of one resource, which follows *offers*; it does nothing before it runs."""
+        ...
+
+    async def held(self) -> tuple[HeldDevice, ...]:
+        """Which container holds what; raise KubeletAway when the kubelet does not know yet, or does not answer."""
+        ...
+
+    async def allocatable(self) -> Mapping[str, frozenset[str]]:
+        """The ids of the devices of each resource that it can give away, or has; raise KubeletAway."""
+        ...
+
+
 class ClusterClaims(Protocol):
     """The claims of the whole cluster, for as long as it takes to end those of nodes that are gone."""
 
@@ -169,4 +206,20 @@ class Leases(Protocol):
 
     async def write(self, lease: Lease) -> Lease:
         """Put it in the place of the version it has; raise Conflict if that is not the newest."""
+        ...
+
+
+class KubeVirts(Protocol):
+    """The KubeVirt of the cluster, and what claims on all nodes need of it. Each call may raise any ClusterError."""
+
+    async def find(self) -> Sequence[KubeVirt]:
+        """Ask the API server for the one that was named, or for all; none where KubeVirt is not installed."""
+        ...
+
+    async def write(self, kubevirt: KubeVirt, write: Write) -> KubeVirt:
+        """Write list and annotation together; raise Conflict if *kubevirt* is not the newest version."""
+        ...
+
+    async def still_needed(self, permissions: Collection[Permission]) -> frozenset[Permission]:
+        """Those that a claim, on whichever node, needs at this moment; in doubt it is needed."""
         ...

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import PciDevice, Scan, Unreadable
+from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.published import Node, PublishedDevice
 from pcidevices.runtime.latest import Latest
 
@@ -27,6 +28,8 @@ class Snapshot:
     published_version: int = 0
     """Whatever the API server knew up to this version is in *published*."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
+    held: tuple[HeldDevice, ...] = ()
+    """Which container holds what, as the kubelet last said."""
     node: Node | None = None
     node_is_gone: bool = False
     """There was a Node, and now there is none."""
@@ -35,6 +38,11 @@ class Snapshot:
     def sees_nothing(self) -> bool:
         """Not a single PCI function: rather a wrong mount than a machine without any."""
         return not self.devices and not self.unreadable
+
+    def pods_with(self, address: PciAddress) -> tuple[str, ...]:
+        """The pods that hold a device, as ``namespace/name``."""
+        text = str(address)
+        return tuple(dict.fromkeys(f"{one.namespace}/{one.pod}" for one in self.held if text in one.ids))
 
     def claims_for(self, address: PciAddress) -> tuple[Claim, ...]:
         """The claims on one device of this node."""
@@ -84,6 +92,14 @@ class Registry:
         if changed:
             self._latest.set(replace(self.snapshot, claims=new))
         return frozenset(side[name] for name in changed for side in (old, new) if name in side)
+
+    def replace_held(self, held: tuple[HeldDevice, ...]) -> frozenset[str]:
+        """Store what containers hold; return the ids of the devices whose holders changed."""
+        old = self.snapshot.held
+        if held == old:
+            return frozenset()
+        self._latest.set(replace(self.snapshot, held=held))
+        return frozenset(name for one in set(old) ^ set(held) for name in one.ids)
 
     def replace_node(self, node: Node | None) -> bool:
         """Store the Node; tell whether it is another one."""

@@ -24,6 +24,7 @@ class Reason(StrEnum):
 
     # what is under way
     BINDING = "Binding"
+    WITHDRAWING = "Withdrawing"
     DEVICE_IN_USE = "DeviceInUse"
     DEVICE_SILENT = "DeviceSilent"
 
@@ -40,3 +41,10 @@ class Reason(StrEnum):
     GIVEN_TO_ANOTHER_DRIVER = "GivenToAnotherDriver"
     LEFT_WITHOUT_DRIVER = "LeftWithoutDriver"
     DEVICE_GONE = "DeviceGone"
+
+    # whether KubeVirt lets a resource through
+    PERMITTED = "Permitted"
+    NOT_PERMITTED = "NotPermitted"
+    CONFLICTING_PERMISSION = "ConflictingPermission"
+    KUBEVIRT_NOT_FOUND = "KubeVirtNotFound"
+    FEATURE_GATE_OFF = "FeatureGateOff"

@@ -104,6 +104,7 @@ class PCIDeviceStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_de
         Meta(description="Network interfaces on the device, in the host's network namespace."),
     ] = ()
     block_devices: Annotated[tuple[str, ...], Meta(description="Whole disks on the device.")] = ()
+    in_use_by: Annotated[tuple[str, ...], Meta(description="Pods that have the device, as namespace/name.")] = ()
     conditions: Annotated[
         tuple[Condition, ...],
         Meta(

@@ -22,6 +22,7 @@ from pcidevices.adapters.kube.devices import KubeDevices
 from pcidevices.adapters.kube.events import KubeEvents
 from pcidevices.adapters.kube.leases import KubeLeases
 from pcidevices.adapters.kube.nodes import KubeNodes
+from pcidevices.adapters.kubelet.local import LocalKubelet
 from pcidevices.adapters.sysfs.control import SysfsControl
 from pcidevices.adapters.sysfs.hardware import LONGEST_BURST, QUIET, SysfsHardware
 from pcidevices.adapters.sysfs.modules import KernelModules, Modules
@@ -31,7 +32,7 @@ from pcidevices.adapters.sysfs.vfionodes import VfioNodes
 from pcidevices.adapters.sysfs.writers import ReadAndWrite, in_processes, in_threads
 from pcidevices.app import World
 from pcidevices.domain.inventory import Policy
-from pcidevices.ports import HintSource
+from pcidevices.ports import HintSource, Kubelet
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.tokenbucket import TokenBucket
 
@@ -54,6 +55,7 @@ async def real_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World,
             hint_sources=(Uevents(clock=time.monotonic), VfioNodes(settings.dev)),
             kernel=kernel,
             modules=KernelModules(settings.modules),
+            kubelet=LocalKubelet(settings.kubelet_dir),
         )
         async with _world(settings, node) as world:
             yield world, Policy(bridges=settings.bridges, node_grace=settings.node_grace)
@@ -76,6 +78,7 @@ async def simulated_world(settings: argparse.Namespace) -> AsyncIterator[tuple[W
             hint_sources=(simulation,),
             kernel=in_threads(simulated.write),
             modules=SimulatedModules(simulated.load_module),
+            kubelet=LocalKubelet(simulated.proc.parent / "kubelet"),
         )
         async with _world(settings, node) as world:
             yield world, Policy(simulated=True, bridges=settings.bridges)
@@ -93,6 +96,7 @@ class _Node:
     hint_sources: Sequence[HintSource]
     kernel: ReadAndWrite
     modules: Modules
+    kubelet: Kubelet
 
 
 @asynccontextmanager
@@ -113,6 +117,7 @@ async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[Wor
             hint=hints.hint,
             hint_sources=node.hint_sources,
             control=await stack.enter_async_context(control),
+            kubelet=node.kubelet,
             **await stack.enter_async_context(_cluster(settings)),
         )
 

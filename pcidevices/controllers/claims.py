@@ -22,12 +22,14 @@ from pcidevices.registry import Registry
 from pcidevices.runtime.controller import CHANGED, SETTLED, Result
 from pcidevices.runtime.keyedlock import KeyedLock
 
+from .podusers import PodUsers
 from .written import WATCH_PATIENCE, Written
 
 
 log = structlog.get_logger()
 
 _SCAN_PATIENCE = 0.5
+_ON_THE_WAY = frozenset({Reason.BINDING, Reason.WITHDRAWING})
 _USUAL = frozenset({Reason.READY, Reason.BINDING, Reason.GIVEN_BACK, Reason.LEFT_ON_VFIO, Reason.CLAIMED_BY_ANOTHER})
 
 
@@ -41,7 +43,7 @@ class ClaimReconciler:
     registry has was seen before somebody mounted the disk.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  all that it looks at and acts on
         self,
         node_name: str,
         *,
@@ -50,6 +52,7 @@ class ClaimReconciler:
         claims: Claims,
         control: Control,
         events: Events,
+        pods: PodUsers,
         now: Callable[[], str],
     ) -> None:
         self._node_name = node_name
@@ -58,6 +61,7 @@ class ClaimReconciler:
         self._claims = claims
         self._control = control
         self._events = events
+        self._pods = pods
         self._now = now
         self._order: KeyedLock[str] = KeyedLock()
         self._written = Written()
@@ -99,6 +103,8 @@ class ClaimReconciler:
     async def _decide(self, claim: Claim, failure: HardwareError | None) -> Decision:
         sight = await self._control.look(claim.address)
         self._last_seen[claim.address] = sight.device
+        if claim.deleting:
+            sight = await self._pods.added_to(sight)
         rivals = [c for c in self._registry.snapshot.claims_for(claim.address) if c.uid != claim.uid]
         tries = self._tries[claim.uid]
         return decide(claim, sight, rivals=rivals, now=self._now(), failure=failure, tries=tries)
@@ -184,7 +190,7 @@ def _news(before: PCIDeviceClaimStatus, after: PCIDeviceClaimStatus) -> Iterator
     """What a person wants to hear of: that it came out otherwise, and that somebody overrode a protection."""
     for kind in (ALLOWED, READY):
         old, new = condition(before.conditions, kind), condition(after.conditions, kind)
-        is_news = (old.status, old.reason) != (new.status, new.reason) and new.reason != Reason.BINDING
+        is_news = (old.status, old.reason) != (new.status, new.reason) and new.reason not in _ON_THE_WAY
         if is_news and (kind == READY or new.reason == Reason.PROTECTION_OVERRIDDEN):
             yield Finding(new.status, new.reason, new.message)
 

@@ -78,6 +78,7 @@ class InventoryReconciler:
             policy=self._policy,
             claimed=address is not None and bool(view.claims_for(address)),
             kept_name=kept or None,
+            in_use_by=view.pods_with(address) if address is not None else (),
             now=self._now(),
         )
 

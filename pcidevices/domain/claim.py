@@ -21,6 +21,7 @@ class Claim:
     node_name: str
     address: PciAddress
     user_name: str = ""
+    disable_resource_pooling: bool = False
     node_system_uuid: str = ""
     allow_protected: str = ""
     """The value of the annotation: an address, if a person wrote it well."""

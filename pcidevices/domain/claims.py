@@ -18,7 +18,7 @@ from pcidevices.errors import DeviceNotFound, DeviceUnreadable, HardwareError, W
 
 from .claim import Claim
 from .conditions import Finding, with_findings
-from .decision import LOOK_AGAIN_SOON, Decision
+from .decision import LOOK_AGAIN_LATER, LOOK_AGAIN_SOON, Decision
 from .device import PciDevice, Unreadable
 from .giveback import give_back
 from .identity import identity_of, is_another, told
@@ -28,6 +28,8 @@ from .steps import Bind, ClearOverride, LoadModule, SetOverride, Step, Unbind
 
 
 READY, ALLOWED, BOUND, GROUP_VIABLE = "Ready", "Allowed", "Bound", "GroupViable"
+_MAY_END = frozenset({Reason.DEVICE_PROTECTED, Reason.DEVICE_IN_USE})
+"""Objections of which nobody tells us that they hold no more."""
 
 
 def decide(
@@ -52,7 +54,8 @@ def decide(
     allowed = _allowed(claim, sight, owner)
     viable = _viable(sight)
     if not allowed.holds or not isinstance(device, PciDevice):
-        return _told(claim, claim.status, allowed, allowed._replace(status="False"), viable, now=now)
+        refused = _told(claim, claim.status, allowed, allowed._replace(status="False"), viable, now=now)
+        return replace(refused, look_again=LOOK_AGAIN_LATER if allowed.reason in _MAY_END else None)
     record = _record(claim.status, sight, device)
     bound, steps = _bound(record, sight, device)
     if failure is not None:

@@ -12,6 +12,8 @@ from .steps import Step
 
 LOOK_AGAIN_SOON = 2.0
 """Seconds: the world does not always say when what is waited for has come."""
+LOOK_AGAIN_LATER = 5.0
+"""Seconds: likewise, for what the host does with a device. The kernel tells nobody of an unmount; it may take days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from .naming import UNNAMED, PciNames
 
 PCI_BRIDGE = "0604"
 """The class of PCI-to-PCI bridges: topology, and nothing a VM could be given."""
+VFIO_DRIVERS = ("vfio-pci", "vfio_pci")
+"""How the names of those drivers end that hand devices to virtual machines: vfio-pci and its variants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,17 @@ class PciDevice:
     names: PciNames = UNNAMED
     network_interfaces: tuple[str, ...] = ()
     block_devices: tuple[str, ...] = ()
+    vfio_device: str | None = None
+    """What vfio calls it, such as ``vfio0``, while it is on a vfio driver."""
 
     def is_published(self, *, bridges: bool) -> bool:
         """Whether the device gets an object: PCI-to-PCI bridges only where *bridges* says so."""
         return bridges or self.class_id != PCI_BRIDGE
+
+    @property
+    def is_on_vfio(self) -> bool:
+        """Whether a driver has it that hands it to virtual machines."""
+        return self.driver is not None and self.driver.endswith(VFIO_DRIVERS)
 
     @property
     def class_id(self) -> str:

@@ -22,6 +22,9 @@ from .steps import Bind, ClearOverride, LoadModule, Probe, Step, Unbind
 ENOUGH_TRIES = 3
 """Deleting must be able to finish: after so many failures the device stays without a driver."""
 
+_A_MOMENT = 0.1
+"""Seconds: how long the kubelet takes to hear of a change."""
+
 
 def give_back(
     claim: Claim, sight: Sight, *, is_owner: bool, now: str, failure: HardwareError | None, tries: int
@@ -68,6 +71,9 @@ def _of_seen(
         return _arrived(claim.status, sight, device)
     if user := _is_used(sight, device):
         return _waits(claim, user, now)
+    if sight.is_advertised:
+        withdrawing = Finding("False", Reason.WITHDRAWING, f"the kubelet is being told that {device.address} goes")
+        return replace(_waits(claim, withdrawing, now), look_again=_A_MOMENT)
     if failure is not None:
         return _failed(claim, device, failure, tries=tries, now=now)
     if steps := _way_back(claim.status, sight, device, tries):

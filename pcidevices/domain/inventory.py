@@ -73,7 +73,7 @@ class Place:
     """There was a Node, and somebody deleted it: what it owned is collected, and must stay so."""
 
 
-def decide(
+def decide(  # noqa: PLR0913  all that is compared
     seen: PciDevice | Unreadable | None,
     published: PublishedDevice | None,
     *,
@@ -81,13 +81,14 @@ def decide(
     policy: Policy,
     claimed: bool,
     kept_name: str | None,
+    in_use_by: tuple[str, ...] = (),
     now: str,
 ) -> Decision:
     """
     Compare what is *seen* of a device with what is *published*, and say what must be written.
 
-    *kept_name* is the resource name that the device's model already has on this node, if any; *now*
-    (RFC 3339) becomes the transition time of conditions that change.
+    *kept_name* is the resource name that the device's model already has on this node, if any; *in_use_by* are the
+    pods that hold the device; *now* (RFC 3339) becomes the transition time of conditions that change.
     """
     if published is not None and (published.deleting or (policy.simulated and not published.is_simulated)):
         return Leave()  # on its way out; or a real node's, which no simulation may touch
@@ -96,7 +97,8 @@ def decide(
     told = _tell(seen, published, place=place, policy=policy, claimed=claimed, kept_name=kept_name)
     if not isinstance(told, _Told):
         return told
-    status = _with_condition(told.status, told.condition, published, now)
+    status = msgspec.structs.replace(told.status, in_use_by=in_use_by)
+    status = _with_condition(status, told.condition, published, now)
     labels = labels_of(seen, place.node_name, simulated=policy.simulated) if isinstance(seen, PciDevice) else {}
     if published is None:
         return Leave() if place.node_is_gone else Create(labels, _owners((), place), status)

@@ -64,5 +64,7 @@ class Sight:
     """The PCI drivers that the kernel has now."""
     vfio_drivers: frozenset[str] = frozenset()
     """Those of them that hand devices to virtual machines: vfio-pci and its variants."""
+    is_advertised: bool = False
+    """The kubelet may still give the device to a pod."""
     machine: str | None = None
     """The system UUID of this machine, lower case; None where it cannot be read."""

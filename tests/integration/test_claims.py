@@ -103,7 +103,7 @@ class Claiming:
 
     def events(self, address: str) -> list[str]:
         name = a_claim(address)["metadata"]["name"]
-        events = self.scene.server.list("events.events.k8s.io")
+        events = sorted(self.scene.server.list("events.events.k8s.io"), key=lambda event: str(event["eventTime"]))
         return [event["reason"] for event in events if event["regarding"]["name"] == name]
 
 
@@ -249,7 +249,10 @@ async def test_a_spare_claim_waits_for_the_first(person: Claiming) -> None:
         person.claim(NIC)
         await until(lambda: person.ready(NIC))
         person.claim(NIC, name="spare")
-        spare = lambda: next(c for c in person.scene.server.list(CLAIMS) if c["metadata"]["name"] == "spare")  # noqa: E731
+
+        def spare() -> Object:
+            return next(claim for claim in person.scene.server.list(CLAIMS) if claim["metadata"]["name"] == "spare")
+
         await until(lambda: "ClaimedByAnother" in str(spare().get("status")))
 
         person.delete(NIC)

@@ -91,6 +91,7 @@ def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
         node_name=spec.node_name,
         address=address,
         user_name=spec.user_name,
+        disable_resource_pooling=spec.disable_resource_pooling,
         node_system_uuid=spec.node_system_uuid,
         allow_protected=(meta.annotations or {}).get(ALLOW_PROTECTED, ""),
         created=meta.creation_timestamp,

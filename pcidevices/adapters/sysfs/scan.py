@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import (
     PCI_BRIDGE,
+    VFIO_DRIVERS,
     PciDevice,
     PhysicalFunction,
     Scan,
@@ -139,6 +140,7 @@ def _facts(address: PciAddress, fd: int, below: Below) -> dict[str, Any]:
     revision = _BYTE.fullmatch(text("revision", below=fd) or "")
     numa_node = number("numa_node", below=fd)
     is_bridge = class_code.startswith(_BRIDGE) and exists("secondary_bus_number", below=fd)
+    driver = link("driver", below=fd)
     return {
         "address": address,
         "vendor": _hex("vendor", _ID, fd),
@@ -146,14 +148,25 @@ def _facts(address: PciAddress, fd: int, below: Below) -> dict[str, Any]:
         "class_code": class_code,
         "revision": revision and revision[1],
         "subsystem": _subsystem(fd),
-        "driver": link("driver", below=fd),
+        "driver": driver,
         "numa_node": None if numa_node is None or numa_node < 0 else numa_node,
         "is_bridge": is_bridge or class_code.startswith(PCI_BRIDGE),
         "boot_vga": class_code.startswith(_DISPLAY) and text("boot_vga", below=fd) == "1",
         "sriov": _sriov(fd),
         "network_interfaces": below.network_interfaces.get(address, ()),
         "block_devices": below.block_devices.get(address, ()),
+        "vfio_device": _vfio_device(fd) if driver is not None and driver.endswith(VFIO_DRIVERS) else None,
     }
+
+
+def _vfio_device(fd: int) -> str | None:
+    """The device's name below ``/dev/vfio/devices``; it has a number only where the kernel makes such nodes."""
+    try:
+        with folder("vfio-dev", below=fd) as made:
+            names = sorted(os.listdir(made))  # noqa: PTH208  of an open folder
+            return next((name for name in names if exists(f"{name}/dev", below=made)), None)
+    except OSError:
+        return None
 
 
 def _subsystem(fd: int) -> str | None:

@@ -32,11 +32,12 @@ class WritesUnderWay:
         self._writes: dict[PciAddress, tuple[StepWrite, Call[None]]] = {}
 
     def told(self, address: PciAddress) -> str | None:
-        """The write for the device that has not returned, for a person."""
-        if address not in self._writes:
-            return None
-        write, call = self._writes[address]
-        return f"{write}, for {call.seconds:.0f} s"
+        """
+        The write for the device that has not returned, for a person.
+
+        Not for how long: what is told with every look, and is different each time, would be written each time.
+        """
+        return str(self._writes[address][0]) if address in self._writes else None
 
     async def do(self, write: StepWrite, write_it: Callable[[], Awaitable[None]]) -> None:
         """

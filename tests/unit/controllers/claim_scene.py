@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
 from pcidevices.controllers.claims import ClaimReconciler
+from pcidevices.controllers.podusers import PodUsers
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
+from pcidevices.domain.held import HeldDevice
+from pcidevices.domain.offer import Offer
 from pcidevices.domain.published import PublishedDevice
 from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Step
-from pcidevices.errors import Conflict, HardwareError, NotFound, Unavailable
-from pcidevices.ports import Listing
+from pcidevices.errors import Conflict, HardwareError, KubeletAway, NotFound, Unavailable
+from pcidevices.ports import Listing, Plugin
 from pcidevices.registry import Registry
 from pcidevices.runtime.controller import Result
+from pcidevices.runtime.latest import Latest
 from tests.support.builders import NODE
 from tests.support.tiny_kernel import TinyKernel
 
@@ -135,9 +139,35 @@ class Told:
         assert note
         self.events.append((claim.name, f"{'!' if warning else ''}{reason}"))
 
+    async def run(self) -> None:
+        """There is nothing to send."""
+
     @property
     def reasons(self) -> list[str]:
         return [reason for _, reason in self.events]
+
+
+class ToldKubelet:
+    """What the kubelet says of who holds what, and what it was told is healthy."""
+
+    def __init__(self) -> None:
+        self.holders: dict[str, str] = {}
+        self.advertised: set[str] = set()
+        self.is_away = False
+
+    async def held(self) -> tuple[HeldDevice, ...]:
+        if self.is_away:
+            raise KubeletAway("no answer")
+        return tuple(HeldDevice("default", pod, "main", "x/y", (ids,)) for ids, pod in self.holders.items())
+
+    async def allocatable(self) -> Mapping[str, frozenset[str]]:
+        return {}
+
+    def plugin(self, offers: Latest[Offer]) -> Plugin:
+        raise NotImplementedError
+
+    def is_advertised(self, address: PciAddress) -> bool:
+        return str(address) in self.advertised
 
 
 class Agent:
@@ -150,10 +180,12 @@ class Agent:
         *,
         points: Points | None = None,
         simulated: bool = False,
+        kubelet: ToldKubelet | None = None,
         now: str = "2026-03-04T05:06:07Z",
     ) -> None:
         self.server = server
         self.events = Told()
+        self.kubelet = kubelet or ToldKubelet()
         self.registry = Registry()
         self.registry.replace_scan(Scan((kernel.device,) if kernel.device else ()))
         world = Stoppable(server, kernel, points or Points())
@@ -164,6 +196,7 @@ class Agent:
             claims=world,
             control=world,
             events=self.events,
+            pods=PodUsers(self.kubelet, self.kubelet.is_advertised),
             now=lambda: now,
         )
         self.catch_up()

@@ -146,6 +146,45 @@ async def test_a_give_back_that_no_driver_wants_ends_with_a_warning(kernel: Tiny
     assert agent.events.reasons[-1] == "!LeftWithoutDriver"
 
 
+async def test_the_kubelet_is_told_before_the_device_is_unbound(kernel: TinyKernel, server: ClaimServer) -> None:
+    agent = Agent(server, kernel)
+    await agent.settle()
+    agent.kubelet.advertised.add("0000:04:00.0")
+    server.delete(NAME)
+
+    await agent.settle()
+    assert kernel.driver == "vfio-pci"
+
+    agent.kubelet.advertised.clear()
+    await agent.settle()
+    assert kernel.driver == "nvidia"
+
+
+async def test_a_pod_that_holds_the_device_is_named_and_waited_for(kernel: TinyKernel, server: ClaimServer) -> None:
+    """Its machine may not have opened the device yet."""
+    agent = Agent(server, kernel)
+    await agent.settle()
+    agent.kubelet.holders["0000:04:00.0"] = "vm-1"
+    server.delete(NAME)
+
+    await agent.settle()
+
+    ready = condition(server.objects[NAME].status.conditions, "Ready")
+    assert (ready.reason, kernel.driver) == ("DeviceInUse", "vfio-pci")
+    assert "pod default/vm-1" in ready.message
+
+
+async def test_a_kubelet_that_does_not_answer_proves_nothing(kernel: TinyKernel, server: ClaimServer) -> None:
+    agent = Agent(server, kernel)
+    await agent.settle()
+    agent.kubelet.is_away = True
+    server.delete(NAME)
+
+    await agent.settle()
+
+    assert kernel.driver == "vfio-pci"
+
+
 async def test_the_next_claim_gets_the_device_when_the_first_is_deleted(
     kernel: TinyKernel, server: ClaimServer
 ) -> None:

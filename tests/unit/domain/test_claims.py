@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -185,7 +186,7 @@ def test_an_unreadable_device_is_left_alone() -> None:
         {"sriov": VirtualFunction(at("0000:03:00.0"))},
     ],
 )
-def test_another_device_at_the_address_is_refused_with_both_named(change: dict[str, object]) -> None:
+def test_another_device_at_the_address_is_refused_with_both_named(change: dict[str, Any]) -> None:
     kernel = a_kernel(device=a_gpu(serial="S1"))
     claim = settled(a_claim(), kernel)
     kernel.device = a_gpu(**({"serial": "S1"} | change))
@@ -218,8 +219,17 @@ def test_a_device_that_the_host_uses_stays_with_it() -> None:
     assert claim.finalizers == ()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"uses": ("/dev/sda1 is mounted at /",)}, {"virtual_functions": (a_nic("0000:04:10.0", driver="vfio-pci"),)}],
+)
+def test_a_device_that_is_used_is_looked_at_again(change: dict[str, Any]) -> None:
+    """Nobody tells us of an unmount, nor a physical function of what becomes of its virtual ones."""
+    assert decided(a_claim(), a_kernel(**change)).look_again
+
+
 @pytest.mark.parametrize("change", [{"boot_vga": True}, {"class_code": "080600"}, {"class_code": "0c0500"}])
-def test_parts_of_the_machine_stay_with_it(change: dict[str, object]) -> None:
+def test_parts_of_the_machine_stay_with_it(change: dict[str, Any]) -> None:
     assert reason(settled(a_claim(), a_kernel(device=a_gpu(**change)))) == "DeviceProtected"
 
 

@@ -122,6 +122,7 @@ def test_a_claim_is_read() -> None:
         node_name="janus",
         address=PciAddress(0, 4, 0, 0),
         user_name="alice",
+        disable_resource_pooling=True,
     )
 
 

@@ -125,7 +125,7 @@ async def test_after_a_step_that_hangs_no_other_is_written_for_the_device(scene:
     with capture_logs() as logs:
         async with scene.control() as control:
             for step in (Unbind(A, "e1000e"), SetOverride(A, "vfio-pci"), ClearOverride(A), Bind(A, "x"), Probe(A)):
-                with pytest.raises(WriteTimedOut, match="unbind from e1000e, for 0 s"):
+                with pytest.raises(WriteTimedOut, match="unbind from e1000e;"):
                     await control.take(step)
             await control.take(Bind(B, "e1000e"))
 
@@ -161,7 +161,7 @@ async def test_when_it_returns_at_last_that_is_told_and_steps_are_taken_again(
             await scene.has_returned.wait()
             scene.kernel.error = None
 
-            assert under_way == "unbind from e1000e, for 0 s"
+            assert under_way == "unbind from e1000e"
             assert (await control.look(A)).write_under_way is None
             await control.take(Bind(A, "e1000e"))
 

@@ -1,0 +1,253 @@
+"""See to it that KubeVirt lets through what is claimed, and nothing longer than that."""
+
+from __future__ import annotations
+
+import random
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from anyio import current_time
+
+from pcidevices.api.reasons import Reason
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.conditions import Finding
+from pcidevices.domain.permitted import Decision, KubeVirt, Permission, Write, decide, is_listed, needed_on
+from pcidevices.errors import Forbidden, Refused
+from pcidevices.ports import KubeVirts
+from pcidevices.registry import Registry, Snapshot
+from pcidevices.runtime.backoff import Backoff
+from pcidevices.runtime.controller import Request, Result
+
+
+log = structlog.get_logger()
+
+PERMITTED = "permitted"
+KUBEVIRT = Request(PERMITTED, "kubevirt")
+"""All that there is to ask for: there is one list in the cluster."""
+
+_EVERY = 300.0
+_SWEEP_EVERY = 3600.0
+_JITTER = (0.8, 1.2)
+_FORGIVEN_AFTER = 600.0
+
+
+class _Round(NamedTuple):
+    """Somebody took out what we had added, and we added it again."""
+
+    times: int
+    until: float
+    """Before this moment it is not added once more."""
+
+
+class _Seen(NamedTuple):
+    """A claim at one moment: with another version it may have been without its device in between."""
+
+    version: str
+    needs: frozenset[Permission]
+
+
+class PermittedReconciler:
+    """
+    Reconciles what this node needs of KubeVirt's list, in one request.
+
+    Each agent adds what its own node needs and is missing. When one of its claims goes, it sweeps: it takes out what
+    we added and no claim needs any more, as the server says when asked just before; and it asks once more just after.
+    So whoever came to need it in between is seen by us, or sees it missing. What we put back for another node is in
+    doubt likewise. What a crash or a gone node leaves behind is found by sweeps at the start and about once an hour.
+
+    At rest a look is one GET every few minutes; without claims there is none but the sweep's.
+    """
+
+    def __init__(
+        self,
+        node_name: str,
+        *,
+        registry: Registry,
+        kubevirts: KubeVirts,
+        every: float = _EVERY,
+        sweep_every: float = _SWEEP_EVERY,
+        backoff: Callable[[int], float] = Backoff(1200.0, 21600.0),  # noqa: B008  a value
+    ) -> None:
+        self._node_name = node_name
+        self._registry = registry
+        self._kubevirts = kubevirts
+        self._every = every
+        self._sweep_every = sweep_every
+        self._backoff = backoff
+        self._sweep_at = float("-inf")
+        self._released = False
+        """Since the last look began a claim of this node went, or lost what it needed."""
+        self._doubtful: frozenset[Permission] = frozenset()
+        """What we took out, or put back, while other nodes may have come to think otherwise."""
+        self._rounds: dict[Permission, _Round] = {}
+        self._findings: Mapping[str, Finding] = {}
+
+    @property
+    def findings(self) -> Mapping[str, Finding]:
+        """Of each resource that this node needs, whether virtual machines may have it; as of the last look."""
+        return self._findings
+
+    async def follow(self, add: Callable[[Request], object]) -> None:
+        """Ask for a look now, and whenever a claim of this node changes, or what it needs; for ever."""
+        before: Mapping[str, _Seen] = {}
+        add(KUBEVIRT)
+        async for snapshot in self._registry.snapshots():
+            after = {claim.uid: self._seen(claim, snapshot) for claim in snapshot.claims.values()}
+            if after != before:
+                self._released |= any(_is_released(seen, after.get(uid)) for uid, seen in before.items())
+                before = after
+                add(KUBEVIRT)
+
+    async def reconcile(self, _: str) -> Result:
+        needed = self._needed(self._registry.snapshot)
+        sweeps, self._released = self._released or current_time() >= self._sweep_at, False
+        changed = False
+        try:
+            if needed or self._doubtful or sweeps:
+                changed = await self._look(needed, sweeps=sweeps)
+        except (Forbidden, Refused) as error:
+            # Trying again soon cannot help; nor may it be for ever that nobody lets us.
+            self._released |= sweeps
+            self._tell(_all(needed, Finding("Unknown", error.reason, str(error))))
+        except BaseException:
+            self._released |= sweeps
+            raise
+        return Result(changed=changed, requeue_after=self._pause())
+
+    async def _look(self, needed: frozenset[Permission], *, sweeps: bool) -> bool:
+        found = await self._kubevirts.find()
+        if len(found) != 1:
+            self._released |= sweeps
+            self._tell(_all(needed, _none_or_many(found)))
+            return False
+        kubevirt = await self._turn(found[0], needed, sweeps=sweeps)
+        changed = kubevirt is not found[0]
+        while self._doubtful:
+            kubevirt = await self._turn(kubevirt, needed, sweeps=False)
+        if sweeps:
+            self._sweep_at = current_time() + self._sweep_every * random.uniform(*_JITTER)  # noqa: S311  no secret
+        return changed
+
+    async def _turn(self, kubevirt: KubeVirt, needed: frozenset[Permission], *, sweeps: bool) -> KubeVirt:
+        """Decide from what the server says now, and write; return what it became."""
+        ours = kubevirt.ours.permissions
+        in_question = self._doubtful | (ours - needed if sweeps else frozenset())
+        still = await self._kubevirts.still_needed(in_question) if in_question else frozenset()
+        contested, withheld = self._contested(kubevirt, needed)
+        restored = self._doubtful & still
+        here = (needed | restored) - withheld
+        decision = decide(kubevirt.listed, kubevirt.ours, here, (ours - in_question) | still | withheld)
+        for_others: frozenset[Permission] = frozenset()
+        if isinstance(decision, Write):
+            for_others = (restored - needed).intersection(decision.added).union(decision.removed)
+            self._doubtful |= for_others
+            kubevirt = await self._write(kubevirt, decision)
+        self._doubtful = for_others
+        self._tell(self._found(kubevirt, decision, needed, contested))
+        return kubevirt
+
+    async def _write(self, kubevirt: KubeVirt, write: Write) -> KubeVirt:
+        undone = kubevirt.ours.permissions.intersection(write.added)
+        written = await self._kubevirts.write(kubevirt, write)
+        for one in undone:
+            times = self._rounds[one].times + 1 if one in self._rounds else 1
+            self._rounds[one] = _Round(times, current_time() + self._backoff(times - 1))
+        if write.restricts:
+            log.warning(
+                "permitted.restricted",
+                kubevirt=str(kubevirt),
+                consequence="nothing was listed, which allowed everything; from now on what is not listed is refused",
+            )
+        for one in write.added:
+            log.info("permitted.added", kubevirt=str(kubevirt), selector=one.selector, resource=one.resource_name)
+        for one in write.removed:
+            log.info("permitted.removed", kubevirt=str(kubevirt), selector=one.selector, resource=one.resource_name)
+        return written
+
+    def _contested(
+        self, kubevirt: KubeVirt, needed: frozenset[Permission]
+    ) -> tuple[Collection[Permission], frozenset[Permission]]:
+        """
+        What somebody took out twice, and of that what is not added again yet.
+
+        We write list and annotation together: what is in the annotation alone was taken out by somebody else.
+        """
+        now = current_time()
+        undone = {p for p in needed & kubevirt.ours.permissions if not is_listed(kubevirt.listed, p)}
+        self._rounds = {
+            p: last
+            for p, last in self._rounds.items()
+            if p in undone or (p in needed and now < last.until + _FORGIVEN_AFTER)
+        }
+        contested = undone & self._rounds.keys()
+        return contested, frozenset(p for p in contested if now < self._rounds[p].until)
+
+    def _found(
+        self,
+        kubevirt: KubeVirt,
+        decision: Decision,
+        needed: frozenset[Permission],
+        contested: Collection[Permission],
+    ) -> dict[str, Finding]:
+        names = {permission.resource_name for permission in needed}
+        findings = {name: found for name, found in decision.findings.items() if name in names}
+        if not kubevirt.has_gate:
+            plain = [name for name, found in findings.items() if found.reason == Reason.PERMITTED]
+            findings |= dict.fromkeys(plain, _GATE_IS_OFF)
+        return findings | _all(contested, _taken_out(kubevirt))
+
+    def _tell(self, findings: Mapping[str, Finding]) -> None:
+        before, self._findings = self._findings, findings
+        news: dict[Finding, list[str]] = {}
+        for name, found in sorted(findings.items()):
+            if found.reason != Reason.PERMITTED and found != before.get(name):
+                news.setdefault(found, []).append(name)
+        for found, names in news.items():
+            log.warning("permitted.doubted", reason=found.reason, message=found.message, resources=names)
+
+    def _seen(self, claim: Claim, snapshot: Snapshot) -> _Seen:
+        return _Seen(claim.resource_version, needed_on(self._node_name, [claim], snapshot.published))
+
+    def _needed(self, snapshot: Snapshot) -> frozenset[Permission]:
+        return needed_on(self._node_name, snapshot.claims.values(), snapshot.published)
+
+    def _pause(self) -> float:
+        """Agents that were started together do not look together."""
+        return self._every * random.uniform(*_JITTER)  # noqa: S311  no secret
+
+
+_GATE_IS_OFF = Finding(
+    "True",
+    Reason.FEATURE_GATE_OFF,
+    "it is listed, but KubeVirt's feature gate HostDevices is off: virtual machines can have it under gpus, and not "
+    "under hostDevices; add HostDevices to spec.configuration.developerConfiguration.featureGates",
+)
+
+
+def _is_released(before: _Seen, after: _Seen | None) -> bool:
+    return after is None or not before.needs <= after.needs
+
+
+def _all(permissions: Iterable[Permission], finding: Finding) -> dict[str, Finding]:
+    return {permission.resource_name: finding for permission in permissions}
+
+
+def _none_or_many(found: Sequence[KubeVirt]) -> Finding:
+    if not found:
+        return Finding(
+            "Unknown", Reason.KUBEVIRT_NOT_FOUND, "there is no KubeVirt in the cluster, or not the one named"
+        )
+    names = ", ".join(sorted(map(str, found)))
+    return Finding("Unknown", Reason.KUBEVIRT_NOT_FOUND, f"there are several, and none was named: {names}")
+
+
+def _taken_out(kubevirt: KubeVirt) -> Finding:
+    what = f"somebody takes the entry out of KubeVirt {kubevirt} again and again"
+    if kubevirt.is_managed:
+        hint = "its operator writes the list: put the entry into spec.permittedHostDevices of the HyperConverged object"
+    else:
+        hint = "add it where that list is kept; kubectl get kubevirt -o yaml --show-managed-fields names the writers"
+    return Finding("False", Reason.NOT_PERMITTED, f"{what}; {hint}")

@@ -1,0 +1,34 @@
+"""Which pods have a device, or may get it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.sight import Holder, Sight
+from pcidevices.errors import KubeletError
+from pcidevices.ports import Kubelet
+
+
+class PodUsers:
+    """Adds to a look what only the kubelet knows. It is asked each time, so use it rarely."""
+
+    def __init__(self, kubelet: Kubelet, is_advertised: Callable[[PciAddress], bool]) -> None:
+        self._kubelet = kubelet
+        self._is_advertised = is_advertised
+
+    async def added_to(self, sight: Sight) -> Sight:
+        """The same, with whether the device is advertised and with the pods that hold it."""
+        # In this order: a pod may get the device for as long as it is advertised.
+        advertised = self._is_advertised(sight.address)
+        pods = await self._pods(sight.address)
+        return replace(sight, is_advertised=advertised, holders=(*sight.holders, *pods))
+
+    async def _pods(self, address: PciAddress) -> tuple[Holder, ...]:
+        try:
+            held = await self._kubelet.held()
+        except KubeletError as error:  # no answer is no proof that nobody has it
+            return (Holder(address, f"the kubelet does not say who has it ({error})"),)
+        pods = dict.fromkeys(f"pod {one.namespace}/{one.pod}" for one in held if str(address) in one.ids)
+        return tuple(Holder(address, pod) for pod in pods)

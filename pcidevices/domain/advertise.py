@@ -1,0 +1,102 @@
+"""What is offered to the kubelet: a projection of what is seen and claimed. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from .address import PciAddress
+from .claim import Claim
+from .claims import READY, owner_of
+from .conditions import condition
+from .device import PciDevice
+from .held import HeldDevice
+from .offer import Offer, OfferedDevice
+from .published import PublishedDevice
+from .resourcename import collisions, why_invalid
+
+
+def offers(
+    devices: Mapping[PciAddress, PciDevice],
+    claims: Iterable[Claim],
+    published: Mapping[str, PublishedDevice],
+    held: Iterable[HeldDevice],
+    *,
+    node_name: str,
+) -> dict[str, Offer]:
+    """
+    One offer for each resource name of which a device is claimed, or still held by a pod; it has all of those.
+
+    A device that a pod holds stays in the offer of its resource, unhealthy if need be: the kubelet would take one that
+    is not listed any more for free.
+    """
+    offered: dict[str, dict[PciAddress, OfferedDevice]] = defaultdict(dict)
+    claimed = _by_address(claims)
+    for address, rivals in claimed.items():
+        told = published.get(address.object_name(node_name))
+        if told is not None and (name := resource_of(told, owner_of(rivals))):
+            offered[name][address] = _offered(address, devices, why_not(devices, address, owner_of(rivals)))
+    for one in held:
+        for address in _addresses(one.ids):
+            if address in devices or one.resource_name in offered:
+                why = "it is held by a pod, and not claimed any more"
+                offered[one.resource_name].setdefault(address, _offered(address, devices, why))
+    clashing = {name for names in collisions(offered) for name in names[1:]}
+    return {
+        name: Offer(name, tuple(ones[address] for address in sorted(ones)))
+        for name, ones in sorted(offered.items())
+        if name not in clashing and why_invalid(name) is None
+    }
+
+
+def resource_of(device: PublishedDevice, claim: Claim) -> str:
+    """The name under which the device is offered: its model's, or one of its own where the claim asks for that."""
+    name = device.status.resource_name
+    return f"{name.partition('/')[0]}/{device.name}" if claim.disable_resource_pooling else name
+
+
+def why_not(devices: Mapping[PciAddress, PciDevice], address: PciAddress, claim: Claim) -> str | None:
+    """Why no pod can have the device now, for a person; None when it can."""
+    device = devices.get(address)
+    if device is None:
+        return f"{address} is not on the node"
+    if claim.deleting:
+        return f"its claim {claim.name} is being deleted"
+    if not device.is_on_vfio:
+        return f"{address} is on {device.driver or 'no driver'}"
+    others = (devices.get(member) for member in device.iommu_group_members if member != address)
+    blocking = next((other for other in others if other is not None and _blocks(other)), None)
+    if blocking is not None:
+        return f"{blocking.address} of the same IOMMU group is on {blocking.driver}"
+    ready = condition(claim.status.conditions, READY)
+    return None if ready.status == "True" else ready.message or f"its claim {claim.name} is not Ready"
+
+
+def _offered(address: PciAddress, devices: Mapping[PciAddress, PciDevice], why: str | None) -> OfferedDevice:
+    device = devices.get(address)
+    return OfferedDevice(
+        address=address,
+        unhealthy=why,
+        numa_node=device.numa_node if device else None,
+        iommu_group=device.iommu_group if device else None,
+        vfio_device=device.vfio_device if device else None,
+    )
+
+
+def _blocks(other: PciDevice) -> bool:
+    return not (other.driver in {None, "pcieport", "pci-stub"} or other.is_on_vfio or other.is_bridge)
+
+
+def _by_address(claims: Iterable[Claim]) -> dict[PciAddress, list[Claim]]:
+    grouped: dict[PciAddress, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        grouped[claim.address].append(claim)
+    return grouped
+
+
+def _addresses(ids: Iterable[str]) -> Iterable[PciAddress]:
+    for text in ids:
+        try:
+            yield PciAddress.parse(text)
+        except ValueError:
+            continue  # another program's plugin

@@ -1,0 +1,159 @@
+"""What is offered to the kubelet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pcidevices.domain.advertise import offers
+from pcidevices.domain.claim import Claim
+from pcidevices.domain.device import PciDevice
+from pcidevices.domain.held import HeldDevice
+from pcidevices.domain.offer import Offer
+from tests.support.builders import NODE, a_bridge, a_claim, a_condition, a_gpu, a_nic, a_published, at
+
+
+GPU, SOUND, NIC = "0000:04:00.0", "0000:04:00.1", "0000:05:00.0"
+NAME = "nvidia.com/GP106_GEFORCE_GTX_1060_3GB"
+
+
+def on_vfio(device: PciDevice, **changes: Any) -> PciDevice:
+    return replace(device, driver="vfio-pci", **changes)
+
+
+def a_ready_claim(device: PciDevice, **changes: Any) -> Claim:
+    claim = a_claim(device, **changes)
+    ready = a_condition("Ready", "True", reason="Ready")
+    return replace(claim, status=type(claim.status)(conditions=(ready,)))
+
+
+def offered(
+    *devices: PciDevice, claims: list[Claim], held: tuple[HeldDevice, ...] = (), **names: str
+) -> dict[str, Offer]:
+    published = [a_published(device) for device in devices]
+    published = [
+        replace(
+            one, status=type(one.status)(resource_name=names.get(one.name.replace("-", "_"), one.status.resource_name))
+        )
+        for one in published
+    ]
+    by_address = {device.address: device for device in devices}
+    return offers(by_address, claims, {one.name: one for one in published}, held, node_name=NODE)
+
+
+def test_a_claimed_device_on_its_vfio_driver_is_healthy() -> None:
+    gpu = on_vfio(a_gpu(), vfio_device="vfio0")
+
+    (device,) = offered(gpu, claims=[a_ready_claim(gpu)])[NAME].devices
+
+    assert device.unhealthy is None
+    assert (device.address, device.numa_node, device.iommu_group, device.vfio_device) == (at(GPU), 0, "14", "vfio0")
+
+
+def test_what_nobody_claims_is_not_offered() -> None:
+    assert offered(on_vfio(a_gpu()), claims=[]) == {}
+
+
+def test_equal_devices_share_a_resource_and_are_in_order() -> None:
+    first, second = on_vfio(a_gpu(GPU)), on_vfio(a_gpu("0000:03:00.0"))
+
+    (offer,) = offered(first, second, claims=[a_ready_claim(first), a_ready_claim(second, name="other")]).values()
+
+    assert [str(device.address) for device in offer.devices] == ["0000:03:00.0", GPU]
+
+
+def test_a_claim_can_have_its_device_offered_under_a_name_of_its_own() -> None:
+    gpu = on_vfio(a_gpu())
+
+    assert list(offered(gpu, claims=[a_ready_claim(gpu, disable_resource_pooling=True)])) == [
+        "nvidia.com/janus-000004000"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        (a_gpu(), "is on nvidia"),
+        (a_gpu(driver=None), "is on no driver"),
+        (on_vfio(a_gpu(), iommu_group_members=(at(GPU), at(SOUND))), "0000:04:00.1 of the same IOMMU group"),
+    ],
+)
+def test_a_device_that_no_machine_could_have_is_unhealthy_and_says_why(device: PciDevice, words: str) -> None:
+    sound = a_nic(SOUND, driver="snd_hda_intel")
+
+    (one,) = offered(device, sound, claims=[a_ready_claim(device)])[NAME].devices
+
+    assert words in (one.unhealthy or "")
+
+
+@pytest.mark.parametrize("sibling", [a_bridge(SOUND), a_nic(SOUND, driver=None), a_nic(SOUND, driver="vfio-pci")])
+def test_harmless_siblings_do_not_matter(sibling: PciDevice) -> None:
+    gpu = on_vfio(a_gpu(), iommu_group_members=(at(GPU), at(SOUND)))
+
+    (one,) = offered(gpu, sibling, claims=[a_ready_claim(gpu)])[NAME].devices
+
+    assert one.unhealthy is None
+
+
+def test_a_claim_that_is_being_deleted_makes_its_device_unhealthy() -> None:
+    """The kubelet is told before the device is unbound."""
+    gpu = on_vfio(a_gpu())
+
+    (one,) = offered(gpu, claims=[a_ready_claim(gpu, deleting=True)])[NAME].devices
+
+    assert "being deleted" in (one.unhealthy or "")
+
+
+def test_a_claim_that_is_not_ready_makes_its_device_unhealthy() -> None:
+    gpu = on_vfio(a_gpu())
+
+    (one,) = offered(gpu, claims=[a_claim(gpu)])[NAME].devices
+
+    assert "not Ready" in (one.unhealthy or "")
+
+
+def test_a_device_that_vanished_stays_in_the_offer_while_it_is_claimed() -> None:
+    """To drop it would free it in the kubelet's books."""
+    gpu = on_vfio(a_gpu())
+    published = a_published(gpu)
+
+    offer = offers({}, [a_ready_claim(gpu)], {published.name: published}, (), node_name=NODE)[NAME]
+
+    assert "not on the node" in (offer.devices[0].unhealthy or "")
+
+
+def test_a_device_that_a_pod_holds_stays_in_the_offer_without_its_claim() -> None:
+    gpu = on_vfio(a_gpu())
+    held = (HeldDevice("default", "vm", "compute", NAME, (GPU,)),)
+
+    (one,) = offered(gpu, claims=[], held=held)[NAME].devices
+
+    assert one.unhealthy is not None
+
+
+def test_devices_of_other_plugins_are_nothing_to_us() -> None:
+    held = (HeldDevice("default", "pod", "main", "example.com/dongle", ("dongle-1", "0000:99:00.0")),)
+
+    assert offered(on_vfio(a_gpu()), claims=[], held=held) == {}
+
+
+def test_a_name_that_the_kubelet_would_refuse_is_not_offered() -> None:
+    gpu = on_vfio(a_gpu())
+
+    assert offered(gpu, claims=[a_ready_claim(gpu)], janus_000004000="Not/A/Name") == {}
+
+
+def test_of_two_names_that_a_machine_could_not_tell_apart_one_is_offered() -> None:
+    gpu, nic = on_vfio(a_gpu()), on_vfio(a_nic())
+
+    names = offered(
+        gpu,
+        nic,
+        claims=[a_ready_claim(gpu), a_ready_claim(nic)],
+        janus_000004000="a.com/CARD_1",
+        janus_000005000="a.com/card_1",
+    )
+
+    assert list(names) == ["a.com/CARD_1"]
