@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
 
 from pathlib import Path
 
@@ -69,6 +71,20 @@ def contract(session: nox.Session) -> None:
 def contract_apiserver(session: nox.Session) -> None:
     """The API server's suite on a real kube-apiserver."""
     pytest(session, "tests/contract/apiserver", PCIDEVICES_TEST_API="real")
+
+
+@nox.session
+def contract_kubelet(session: nox.Session) -> None:
+    """The kubelet's suite on a real kubelet, over a runtime that only records."""
+    folder = tempfile.mkdtemp(prefix="pcidevices-kubelet-")
+    cluster = ("--dir", folder)
+    often = '{"nodeStatusUpdateFrequency":"1s"}'
+    try:
+        session.run("hack/cluster", "up", *cluster, "--kubelet", "--kubelet-config", often, external=True)
+        pytest(session, "tests/contract/kubelet", PCIDEVICES_TEST_KUBELET=folder)
+    finally:
+        session.run("hack/cluster", "down", *cluster, external=True, success_codes=range(256))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @nox.session

@@ -83,7 +83,9 @@ async def _run(settings: argparse.Namespace, folder: Path) -> int:
         server = await stack.enter_async_context(_served(settings.port))
         kubeconfig.write_text(json.dumps(server.kubeconfig(), indent=2))
         server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": agent.node_name}})
-        world, policy = await stack.enter_async_context(simulated_world(agent))
+        name = agent.node_name
+        simulated = simulated_world(agent, patch_node=lambda change: server.patch("nodes", name, change))
+        world, policy = await stack.enter_async_context(simulated)
         tg = await stack.enter_async_context(create_task_group())
         registry: Registry = await tg.start(run_agent, agent.node_name, policy, world)
         devices = sum(device.is_published(bridges=False) for device in registry.snapshot.devices.values())

@@ -6,13 +6,15 @@ import os
 import shutil
 import tempfile
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from anyio import sleep, sleep_forever, to_thread
+from anyio import create_task_group, sleep, sleep_forever, to_thread
 
 from pcidevices.adapters.sysfs.modules import ANY_DEVICE
 from pcidevices.adapters.sysfs.patience import in_a_thread
@@ -20,12 +22,14 @@ from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.errors import ConfigError, DriverMissing
 from pcidevices.runtime.threads import on_the_loop
 from pcidevices.settings import BUILTIN
+from pcidevices.sim.kubelet import SimulatedKubelet, report
 from pcidevices.sim.node import NodeSpec, SimulatedNode, SpecError, builtin_pci_ids, builtin_spec, load_spec
 
 
 log = structlog.get_logger()
 
 _LOOK_AT_FILE_EVERY = 0.5
+_REPORT_EVERY = 1.0
 _ROOM = 256 << 20
 
 
@@ -107,6 +111,18 @@ def simulated_node(spec: str, *, pci_ids: Path | None) -> Iterator[Simulation]:
             yield Simulation(node, spec_file, PciIds(pci_ids or builtin_pci_ids()))
         finally:
             node.close()
+
+
+@asynccontextmanager
+async def simulated_kubelet(
+    folder: Path, patch_node: Callable[[Mapping[str, Any]], object] | None
+) -> AsyncIterator[SimulatedKubelet]:
+    """A kubelet in *folder*; what it has to say of its node goes to *patch_node*, if there is one."""
+    async with SimulatedKubelet(folder) as kubelet, create_task_group() as tg:
+        if patch_node is not None:
+            tg.start_soon(partial(report, kubelet, patch_node, every=_REPORT_EVERY))
+        yield kubelet
+        tg.cancel_scope.cancel()
 
 
 def _in_memory() -> Path | None:

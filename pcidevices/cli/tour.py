@@ -17,6 +17,8 @@ from anyio import fail_after, run_process, sleep, to_thread
 from pcidevices.api.v1beta1 import API_VERSION, GROUP, VENDOR_LABEL
 from pcidevices.sim.apiserver import ApiServer
 
+from .tourclaims import ClaimTour
+
 
 _PATIENCE = 20.0
 _GPU = "0000:5e:00.0"
@@ -71,6 +73,10 @@ class Tour:
         self._spec.write_text(whole)
         await self._until(f"{gpu} is back", self._all_present)
         await self._show(["get", "pcidev", gpu], f"{_DEVICES}/{gpu}", "nouveau")
+
+        folder = self._kubeconfig.parent
+        claims = ClaimTour(self._server, folder, self._node, show=self._show, until=self._until, say=_say)
+        await claims.take()
 
         for wrong in self._wrong:
             print(f"WRONG: {wrong}", file=sys.stderr)

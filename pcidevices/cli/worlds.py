@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,13 +62,21 @@ async def real_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World,
 
 
 @asynccontextmanager
-async def simulated_world(settings: argparse.Namespace) -> AsyncIterator[tuple[World, Policy]]:
-    """A simulated node's hardware, and the cluster."""
-    from .simulation import SimulatedModules, simulated_node  # noqa: PLC0415  no real node needs it in its memory
+async def simulated_world(
+    settings: argparse.Namespace, *, patch_node: Callable[[Mapping[str, Any]], object] | None = None
+) -> AsyncIterator[tuple[World, Policy]]:
+    """A simulated node's hardware and kubelet, and the cluster; *patch_node* gets what the kubelet reports."""
+    from .simulation import SimulatedModules, simulated_kubelet, simulated_node  # noqa: PLC0415  real nodes need none
 
-    with simulated_node(settings.simulate, pci_ids=settings.pci_ids) as simulation:
+    async with AsyncExitStack() as stack:
+        simulation = stack.enter_context(simulated_node(settings.simulate, pci_ids=settings.pci_ids))
         log.warning("node.simulated", node=settings.node_name, folder=str(simulation.sysfs), devices_are="not real")
         simulated = simulation.node
+        if "kubelet_dir" in getattr(settings, "given", ()):  # a real one, to be told of devices that are not
+            kubelet = settings.kubelet_dir
+        else:
+            kubelet = simulated.proc.parent / "kubelet"
+            await stack.enter_async_context(simulated_kubelet(kubelet, patch_node))
         node = _Node(
             sysfs=simulated.sysfs,
             proc=simulated.proc,
@@ -78,10 +86,10 @@ async def simulated_world(settings: argparse.Namespace) -> AsyncIterator[tuple[W
             hint_sources=(simulation,),
             kernel=in_threads(simulated.write),
             modules=SimulatedModules(simulated.load_module),
-            kubelet=LocalKubelet(simulated.proc.parent / "kubelet"),
+            kubelet=LocalKubelet(kubelet),
         )
-        async with _world(settings, node) as world:
-            yield world, Policy(simulated=True, bridges=settings.bridges)
+        world = await stack.enter_async_context(_world(settings, node))
+        yield world, Policy(simulated=True, bridges=settings.bridges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

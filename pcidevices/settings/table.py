@@ -92,7 +92,7 @@ SETTINGS: tuple[Setting, ...] = (
         parse=some_path,
         default="/var/lib/kubelet",
         metavar="DIR",
-        help="the kubelet's folder; device plug-ins will listen below it",
+        help="the kubelet's folder; device plug-ins listen below it",
     ),
     Setting(
         name="resync",

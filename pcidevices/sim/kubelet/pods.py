@@ -74,7 +74,7 @@ class Allocations:
             for one in self._all
         ]
         registered = {resource: sorted(ids) for resource, ids in allocatable.items()}
-        data = {"PodDeviceEntries": entries, "RegisteredDevices": registered}
+        data = {"PodDeviceEntries": entries or None, "RegisteredDevices": registered}
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps({"Data": data, "Checksum": 0}))
         fresh.replace(self._path)
@@ -91,6 +91,6 @@ class Allocations:
                 {int(node): tuple(ids) for node, ids in entry["DeviceIDs"].items()},
                 v1beta1.ContainerAllocateResponse().parse(base64.b64decode(entry["AllocResp"])),
             )
-            for entry in data["PodDeviceEntries"]
+            for entry in data["PodDeviceEntries"] or ()
         ]
         return list(data["RegisteredDevices"])

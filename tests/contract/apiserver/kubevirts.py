@@ -191,7 +191,7 @@ class Node:
         self.api = api
         self.name = name
         self.registry = Registry()
-        self.queue: WorkQueue[Request] = WorkQueue(Backoff(first=0.25, limit=60.0))
+        self.queue: WorkQueue[Request] = WorkQueue(Backoff(first=0.25, limit=4.0))
         self.reconciler = PermittedReconciler(
             name,
             registry=self.registry,
@@ -205,8 +205,8 @@ class Node:
         tg.start_soon(work, self.queue, {PERMITTED: self.reconciler.reconcile})
 
     async def look(self) -> None:
-        """One look, as when a claim of this node went just now."""
-        self.reconciler._released = True
+        """One look, as at the start."""
+        self.reconciler._sweep_at = -math.inf
         await self.reconciler.reconcile("kubevirt")
 
     async def has(self, address: str, model: str, resource_name: str) -> None:

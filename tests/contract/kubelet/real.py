@@ -18,7 +18,7 @@ from anyio import to_thread
 
 from tests.contract.apiserver.client import connected
 from tests.contract.kubelet.world import SeenPod
-from tests.support.deviceplugin import Refused, holders
+from tests.support.kubeletcalls import Refused, holders
 from tests.support.waiting import until
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.kubelet.world import ALL, THREE, World
-from tests.support.deviceplugin import Listed, Refused, held_by
+from tests.support.deviceplugin import Listed
+from tests.support.kubeletcalls import Refused, held_by
 
 
 async def test_a_container_gets_what_the_plugin_answers(world: World) -> None:

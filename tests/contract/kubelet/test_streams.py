@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.contract.kubelet.world import ALL, THREE, World
-from tests.support.deviceplugin import Listed, placed
+from tests.support.deviceplugin import Listed
+from tests.support.kubeletcalls import placed
 from tests.support.waiting import stays
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.support.deviceplugin import Listed, Plugin, Refused, allocatable, holders
+from tests.support.deviceplugin import Listed, Plugin
+from tests.support.kubeletcalls import Refused, allocatable, holders
 from tests.support.waiting import until
 
 

@@ -169,11 +169,11 @@ class Agent:
     def __init__(self, server: Server, number: int) -> None:
         self._server = server
         self._number = number
-        self._sweeps = False
+        self._in_question: set[Permission] = set()
         self._doubtful: set[Permission] = set()
         self._at = 0
         self.asked = True
-        self.released = False
+        self.released: set[Permission] = set()
 
     @property
     def is_busy(self) -> bool:
@@ -188,11 +188,11 @@ class Agent:
             case 0:  # see what this node needs
                 self.asked = False
                 self._needed = set(server.claims[self._number])
-                self._sweeps, self.released = self._sweeps or self.released, False
+                self._in_question, self.released = self._in_question | self.released, set()
             case 1:  # read the list
                 self._listed, self._ours, self._version = copy.deepcopy(server.listed), server.ours, server.version
             case 2:  # ask who needs what
-                self._asked = self._doubtful | (self._ours.permissions - self._needed if self._sweeps else set())
+                self._asked = self._doubtful | ((self._in_question & self._ours.permissions) - self._needed)
                 self._still = self._asked & set().union(*server.claims)
             case 3:  # write
                 restored = self._doubtful & self._still
@@ -207,7 +207,7 @@ class Agent:
                     return
                 self._doubtful = changed
                 self._at = 1 if changed else 0
-                self._sweeps = False
+                self._in_question: set[Permission] = set()
                 return
         self._at += 1
 
@@ -234,7 +234,7 @@ def test_ours_is_right_in_the_end_whatever_happens_in_between(data: st.DataObjec
         else:
             server.claims[number].symmetric_difference_update({permission})
             agents[number].asked = True
-            agents[number].released |= permission not in server.claims[number]
+            agents[number].released |= {permission} - server.claims[number]
 
     for one in agents:
         while one.is_busy:

@@ -13,7 +13,8 @@ from anyio import create_task_group, to_thread
 
 from pcidevices.sim.apiserver import ApiServer
 from pcidevices.sim.kubelet import Counts, Dialling, Rejected, SimulatedKubelet, report
-from tests.support.deviceplugin import Plugin, Refused, allocatable, held_by, holders
+from tests.support.deviceplugin import Plugin
+from tests.support.kubeletcalls import Refused, allocatable, held_by, holders
 from tests.support.waiting import stays, until
 
 
