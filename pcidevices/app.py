@@ -15,6 +15,7 @@ from pcidevices.controllers.claims import ClaimReconciler
 from pcidevices.controllers.election import Election
 from pcidevices.controllers.gonenodes import GoneNodes
 from pcidevices.controllers.inventory import InventoryReconciler
+from pcidevices.controllers.permitted import PERMITTED, PermittedReconciler
 from pcidevices.controllers.plugins import Plugins
 from pcidevices.controllers.podusers import PodUsers
 from pcidevices.domain.inventory import Policy
@@ -28,6 +29,7 @@ from pcidevices.ports import (
     Hardware,
     HintSource,
     Kubelet,
+    KubeVirts,
     Leases,
     Nodes,
 )
@@ -39,8 +41,10 @@ from pcidevices.runtime.workqueue import WorkQueue
 
 log = structlog.get_logger()
 
-_WORKERS = {INVENTORY: 4, CLAIMS: 32}
+_WORKERS = {INVENTORY: 4, CLAIMS: 32, PERMITTED: 1}
 """How many of each kind are reconciled at once. A claim may wait for the kernel; that must not hold up others."""
+_LONGEST_DELAY = {PERMITTED: 4.0}
+"""Seconds between tries, where many agents write one object; elsewhere a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,7 @@ class World:
     kubelet: Kubelet
     cluster_claims: ClusterClaims
     leases: Leases
+    kubevirts: KubeVirts
     now: Callable[[], str] = field(default=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
@@ -72,7 +77,7 @@ async def run(
         SysfsUnreadable: the hardware cannot be seen; a blind agent is worse than none.
     """
     registry = Registry()
-    queues = {name: WorkQueue[Request](Backoff(first=0.25, limit=60.0)) for name in _WORKERS}
+    queues = {name: WorkQueue[Request](Backoff(0.25, _LONGEST_DELAY.get(name, 60.0))) for name in _WORKERS}
     feeds = Feeds(node_name, registry, lambda request: queues[request.controller].add(request))
     inventory = InventoryReconciler(node_name, policy=policy, registry=registry, devices=world.devices, now=world.now)
     plugins = Plugins(node_name, registry=registry, kubelet=world.kubelet)
@@ -86,7 +91,8 @@ async def run(
         pods=PodUsers(world.kubelet, plugins.is_advertised),
         now=world.now,
     )
-    reconcilers = {INVENTORY: inventory.reconcile, CLAIMS: claims.reconcile}
+    permitted = PermittedReconciler(node_name, registry=registry, kubevirts=world.kubevirts)
+    reconcilers = {INVENTORY: inventory.reconcile, CLAIMS: claims.reconcile, PERMITTED: permitted.reconcile}
 
     election = Election(world.leases, node_name)
     gone_nodes = GoneNodes(
@@ -111,6 +117,7 @@ async def run(
         tg.start_soon(plugins.run)
         if not policy.simulated:
             tg.start_soon(gone_nodes.run)
+            tg.start_soon(permitted.follow, queues[PERMITTED].add)
         for name, workers in _WORKERS.items():
             for _ in range(workers):
                 tg.start_soon(work, queues[name], reconcilers)

@@ -165,7 +165,7 @@ class Kubelet(Protocol):
         ...
 
     async def held(self) -> tuple[HeldDevice, ...]:
-        """Which container holds what; raise KubeletAway when the kubelet does not know yet, or does not answer."""
+        """Which container holds what, also where the kubelet does not name its pod; raise KubeletAway."""
         ...
 
     async def allocatable(self) -> Mapping[str, frozenset[str]]:

@@ -76,6 +76,7 @@ async def _run(settings: argparse.Namespace, folder: Path) -> int:
         bridges=False,
         pci_ids=None,
         namespace="default",
+        kubevirt=None,
     )
     agent.node_name = settings.node_name or _NODE_NAME
     async with AsyncExitStack() as stack:

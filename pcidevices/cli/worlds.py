@@ -20,6 +20,7 @@ from pcidevices.adapters.kube.clusterclaims import KubeClusterClaims
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.adapters.kube.devices import KubeDevices
 from pcidevices.adapters.kube.events import KubeEvents
+from pcidevices.adapters.kube.kubevirt import KubeKubeVirts
 from pcidevices.adapters.kube.leases import KubeLeases
 from pcidevices.adapters.kube.nodes import KubeNodes
 from pcidevices.adapters.kubelet.local import LocalKubelet
@@ -146,4 +147,5 @@ async def _cluster(settings: argparse.Namespace) -> AsyncIterator[dict[str, Any]
             "events": KubeEvents(client, name),
             "cluster_claims": KubeClusterClaims(client),
             "leases": KubeLeases(client, settings.namespace),
+            "kubevirts": KubeKubeVirts(client, settings.kubevirt),
         }

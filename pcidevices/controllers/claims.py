@@ -29,6 +29,7 @@ from .written import WATCH_PATIENCE, Written
 log = structlog.get_logger()
 
 _SCAN_PATIENCE = 0.5
+_ONCE_MORE = 0.5
 _ON_THE_WAY = frozenset({Reason.BINDING, Reason.WITHDRAWING})
 _USUAL = frozenset({Reason.READY, Reason.BINDING, Reason.GIVEN_BACK, Reason.LEFT_ON_VFIO, Reason.CLAIMED_BY_ANOTHER})
 
@@ -66,6 +67,8 @@ class ClaimReconciler:
         self._order: KeyedLock[str] = KeyedLock()
         self._written = Written()
         self._tries: Counter[str] = Counter()
+        self._unanswered: set[str] = set()
+        """Claims whose last look the kernel did not answer in time: once may be a busy machine, twice is told."""
         self._last_seen: dict[PciAddress, PciDevice | Unreadable | None] = {}
 
     async def reconcile(self, name: str) -> Result:
@@ -103,6 +106,11 @@ class ClaimReconciler:
     async def _decide(self, claim: Claim, failure: HardwareError | None) -> Decision:
         sight = await self._control.look(claim.address)
         self._last_seen[claim.address] = sight.device
+        if sight.is_silent and claim.uid not in self._unanswered:
+            self._unanswered.add(claim.uid)
+            return Decision(status=claim.status, look_again=_ONCE_MORE)
+        if not sight.is_silent:
+            self._unanswered.discard(claim.uid)
         if claim.deleting:
             sight = await self._pods.added_to(sight)
         rivals = [c for c in self._registry.snapshot.claims_for(claim.address) if c.uid != claim.uid]
@@ -141,10 +149,13 @@ class ClaimReconciler:
     async def _conclude(self, claim: Claim, decision: Decision, failure: HardwareError | None) -> Result:
         if decision.release is not None:
             return await self._release(claim, decision.release)
-        claim = await self._hold(claim, decision)
         differs = decision.status != claim.status
-        if differs:
-            await self._write(claim, decision.status)
+        try:
+            claim = await self._hold(claim, decision)
+            if differs:
+                await self._write(claim, decision.status)
+        except NotFound:  # deleted, and gone before it was ours
+            return SETTLED
         if decision.look_again is None and failure is not None:
             raise failure
         if decision.look_again is None:

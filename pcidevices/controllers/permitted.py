@@ -14,7 +14,16 @@ from anyio import current_time
 from pcidevices.api.reasons import Reason
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.conditions import Finding
-from pcidevices.domain.permitted import Decision, KubeVirt, Permission, Write, decide, is_listed, needed_on
+from pcidevices.domain.permitted import (
+    Decision,
+    KubeVirt,
+    Permission,
+    Write,
+    decide,
+    is_listed,
+    needed_on,
+    permission_of,
+)
 from pcidevices.errors import Forbidden, Refused
 from pcidevices.ports import KubeVirts
 from pcidevices.registry import Registry, Snapshot
@@ -47,16 +56,19 @@ class _Seen(NamedTuple):
 
     version: str
     needs: frozenset[Permission]
+    may_need: frozenset[Permission]
+    """The same for the moment at which it has its device; that may be over before it is seen."""
 
 
 class PermittedReconciler:
     """
     Reconciles what this node needs of KubeVirt's list, in one request.
 
-    Each agent adds what its own node needs and is missing. When one of its claims goes, it sweeps: it takes out what
-    we added and no claim needs any more, as the server says when asked just before; and it asks once more just after.
-    So whoever came to need it in between is seen by us, or sees it missing. What we put back for another node is in
-    doubt likewise. What a crash or a gone node leaves behind is found by sweeps at the start and about once an hour.
+    Each agent adds what its own node needs and is missing. What one of its claims has released it takes out if the
+    server, asked just before, knows no claim that needs it; and it asks once more just after. So whoever came to need
+    it in between is seen by us, or sees it missing. What we put back for another node is in doubt likewise. What a
+    crash or a gone node leaves behind is found by sweeps, which ask for all that we added: at the start and about
+    once an hour.
 
     At rest a look is one GET every few minutes; without claims there is none but the sweep's.
     """
@@ -78,8 +90,8 @@ class PermittedReconciler:
         self._sweep_every = sweep_every
         self._backoff = backoff
         self._sweep_at = float("-inf")
-        self._released = False
-        """Since the last look began a claim of this node went, or lost what it needed."""
+        self._released: frozenset[Permission] = frozenset()
+        """What claims of this node have ceased to need, and nobody has looked at since."""
         self._doubtful: frozenset[Permission] = frozenset()
         """What we took out, or put back, while other nodes may have come to think otherwise."""
         self._rounds: dict[Permission, _Round] = {}
@@ -97,44 +109,51 @@ class PermittedReconciler:
         async for snapshot in self._registry.snapshots():
             after = {claim.uid: self._seen(claim, snapshot) for claim in snapshot.claims.values()}
             if after != before:
-                self._released |= any(_is_released(seen, after.get(uid)) for uid, seen in before.items())
+                self._released = self._released.union(
+                    *(_released(seen, after.get(uid)) for uid, seen in before.items())
+                )
                 before = after
                 add(KUBEVIRT)
 
     async def reconcile(self, _: str) -> Result:
         needed = self._needed(self._registry.snapshot)
-        sweeps, self._released = self._released or current_time() >= self._sweep_at, False
-        changed = False
+        sweeps = current_time() >= self._sweep_at
+        released, self._released = self._released, frozenset()
+        changed, looked = False, False
         try:
-            if needed or self._doubtful or sweeps:
-                changed = await self._look(needed, sweeps=sweeps)
+            if needed or released or self._doubtful or sweeps:
+                changed = await self._look(needed, released, sweeps=sweeps)
+            looked = True
         except (Forbidden, Refused) as error:
             # Trying again soon cannot help; nor may it be for ever that nobody lets us.
-            self._released |= sweeps
             self._tell(_all(needed, Finding("Unknown", error.reason, str(error))))
-        except BaseException:
-            self._released |= sweeps
-            raise
+        finally:
+            if not looked:
+                self._released |= released
         return Result(changed=changed, requeue_after=self._pause())
 
-    async def _look(self, needed: frozenset[Permission], *, sweeps: bool) -> bool:
+    async def _look(self, needed: frozenset[Permission], released: frozenset[Permission], *, sweeps: bool) -> bool:
         found = await self._kubevirts.find()
         if len(found) != 1:
-            self._released |= sweeps
+            # With the one that comes, or is named, all that we added there is asked for.
+            self._sweep_at = float("-inf")
             self._tell(_all(needed, _none_or_many(found)))
             return False
-        kubevirt = await self._turn(found[0], needed, sweeps=sweeps)
+        ours = found[0].ours.permissions
+        kubevirt = await self._turn(found[0], needed, ours if sweeps else released & ours)
         changed = kubevirt is not found[0]
         while self._doubtful:
-            kubevirt = await self._turn(kubevirt, needed, sweeps=False)
+            kubevirt = await self._turn(kubevirt, needed, frozenset())
         if sweeps:
             self._sweep_at = current_time() + self._sweep_every * random.uniform(*_JITTER)  # noqa: S311  no secret
         return changed
 
-    async def _turn(self, kubevirt: KubeVirt, needed: frozenset[Permission], *, sweeps: bool) -> KubeVirt:
+    async def _turn(
+        self, kubevirt: KubeVirt, needed: frozenset[Permission], released: frozenset[Permission]
+    ) -> KubeVirt:
         """Decide from what the server says now, and write; return what it became."""
         ours = kubevirt.ours.permissions
-        in_question = self._doubtful | (ours - needed if sweeps else frozenset())
+        in_question = self._doubtful | (released - needed)
         still = await self._kubevirts.still_needed(in_question) if in_question else frozenset()
         contested, withheld = self._contested(kubevirt, needed)
         restored = self._doubtful & still
@@ -209,7 +228,13 @@ class PermittedReconciler:
             log.warning("permitted.doubted", reason=found.reason, message=found.message, resources=names)
 
     def _seen(self, claim: Claim, snapshot: Snapshot) -> _Seen:
-        return _Seen(claim.resource_version, needed_on(self._node_name, [claim], snapshot.published))
+        device = snapshot.published.get(claim.address.object_name(self._node_name))
+        may_need = device and permission_of(device, claim)
+        return _Seen(
+            version=claim.resource_version,
+            needs=needed_on(self._node_name, [claim], snapshot.published),
+            may_need=frozenset([may_need] if may_need else ()),
+        )
 
     def _needed(self, snapshot: Snapshot) -> frozenset[Permission]:
         return needed_on(self._node_name, snapshot.claims.values(), snapshot.published)
@@ -227,8 +252,8 @@ _GATE_IS_OFF = Finding(
 )
 
 
-def _is_released(before: _Seen, after: _Seen | None) -> bool:
-    return after is None or not before.needs <= after.needs
+def _released(before: _Seen, after: _Seen | None) -> frozenset[Permission]:
+    return before.needs | before.may_need if after is None else before.needs - after.needs
 
 
 def _all(permissions: Iterable[Permission], finding: Finding) -> dict[str, Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .texts import count, existing_file, node_name, positive, seconds, some_path, switch
+from .texts import count, existing_file, namespaced, node_name, positive, seconds, some_path, switch
 
 
 BUILTIN = "builtin"
@@ -117,6 +117,14 @@ SETTINGS: tuple[Setting, ...] = (
         also="POD_NAMESPACE",
         default="kube-system",
         help="where the agents' Lease is",
+    ),
+    Setting(
+        name="kubevirt",
+        commands=frozenset({_AGENT}),
+        parse=namespaced,
+        metavar="NAMESPACE/NAME",
+        shown_default="the only one there is",
+        help="the KubeVirt object whose list of permitted host devices is kept",
     ),
     Setting(
         name="bridges",

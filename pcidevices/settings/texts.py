@@ -10,6 +10,7 @@ from pathlib import Path
 _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NODE_NAME_LIMIT = 239  # the name of an object has 253 characters, and an address takes some
 
 
@@ -61,6 +62,14 @@ def node_name(text: str) -> str:
             f"{text!r} is no node name: lower-case letters, digits, '-' and '.', at most {_NODE_NAME_LIMIT}"
         )
     return text
+
+
+def namespaced(text: str) -> tuple[str, str]:
+    """``NAMESPACE/NAME`` of an object."""
+    namespace, slash, name = text.partition("/")
+    if not slash or not _LABEL.fullmatch(namespace) or not _NODE_NAME.fullmatch(name):
+        raise ValueError(f"{text!r} is not NAMESPACE/NAME, such as kubevirt/kubevirt")
+    return namespace, name
 
 
 def switch(text: str) -> bool:

@@ -18,6 +18,7 @@ from pcidevices.adapters.kube.clusterclaims import KubeClusterClaims
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.adapters.kube.devices import KubeDevices
 from pcidevices.adapters.kube.events import KubeEvents
+from pcidevices.adapters.kube.kubevirt import KubeKubeVirts
 from pcidevices.adapters.kube.leases import KubeLeases
 from pcidevices.adapters.kube.nodes import KubeNodes
 from pcidevices.adapters.kubelet.local import LocalKubelet
@@ -112,6 +113,7 @@ class Scene:
                 events=KubeEvents(client, self.node_name),
                 cluster_claims=KubeClusterClaims(client),
                 leases=KubeLeases(client, "default"),
+                kubevirts=KubeKubeVirts(client),
                 kubelet=kubelet or LocalKubelet(self.folder / "kubelet"),
             )
             async with create_task_group() as tg:

@@ -8,16 +8,11 @@ Writes /mnt/report.json: what lspci said, what the API server had, and how long 
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import os
-import re
 import signal
-import ssl
 import subprocess
 import sys
-import threading
 import time
 
 from collections.abc import Callable, Iterator
@@ -26,95 +21,13 @@ from pathlib import Path
 from typing import Any
 
 
-sys.path.append(os.environ["RIG"])
-import rig  # after the rig's folder is known
+sys.path += [os.environ["RIG"], str(Path.cwd())]
+import rig  # after the folders of both are known
+
+from tests.e2e.guest.agent import DEVICES, OUT, PATIENCE, Agent, Api, driver_is, name_of
 
 
-NODE = "guest"
-DEVICES = "/apis/devices.harvesterhci.io/v1beta1/pcidevices"
-OUT = Path("/mnt")
-PATIENCE = 60.0
 NIC, PF, PORT, PLUGGED = "0000:00:04.0", "0000:04:00.0", "rp0", "0000:02:00.0"
-
-
-class Api:
-    """The API server, seen through a watch that notes when each change arrives."""
-
-    def __init__(self, kubeconfig: Path) -> None:
-        config = json.loads(kubeconfig.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        self._context = ssl.create_default_context(cadata=ca)
-        self._host = cluster["server"].removeprefix("https://")
-        self._headers = {"Authorization": f"Bearer {user['token']}"}
-        self._changed = threading.Condition()
-        self.objects: dict[str, dict[str, Any]] = {}
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def get(self, path: str) -> dict[str, Any]:
-        connection = self._connect()
-        connection.request("GET", path, headers=self._headers)
-        answer: dict[str, Any] = json.load(connection.getresponse())
-        connection.close()
-        return answer
-
-    def wait_until(self, true: Callable[[dict[str, dict[str, Any]]], bool]) -> float:
-        """Wait for the objects to be so; return the moment at which they were."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: true(self.objects), PATIENCE):
-                raise TimeoutError(f"the API server has {sorted(self.objects)}")
-            return time.monotonic()
-
-    def _watch(self) -> None:
-        connection = self._connect()
-        connection.request("GET", f"{DEVICES}?watch=true&labelSelector=nodename%3D{NODE}", headers=self._headers)
-        for line in connection.getresponse():
-            event = json.loads(line)
-            with self._changed:
-                name = event["object"]["metadata"]["name"]
-                if event["type"] == "DELETED":
-                    self.objects.pop(name, None)
-                else:
-                    self.objects[name] = event["object"]
-                self._changed.notify_all()
-
-    def _connect(self) -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection(self._host, context=self._context)
-
-
-class Agent:
-    def __init__(self, kubeconfig: Path) -> None:
-        self.log = OUT / "agent.log"
-        command = [".venv/bin/pcidevices", "agent", "--node-name", NODE, "--kubeconfig", str(kubeconfig)]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen([*command, "--log-level", "debug", "--log-format", "json"], stderr=log)
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == name]
-
-    def scans(self) -> int:
-        return len(self.events("scan.due"))
-
-    def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def rss_mib(self) -> float:
-        match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
-        return int(match[1]) / 1024 if match else 0.0
-
-
-def name_of(address: str) -> str:
-    return f"{NODE}-{re.sub('[:.]', '', address)}"
-
-
-def driver_is(address: str, driver: str | None) -> Callable[[dict[str, dict[str, Any]]], bool]:
-    return lambda objects: (
-        name_of(address) in objects
-        and bool(objects[name_of(address)].get("status", {}).get("conditions"))
-        and objects[name_of(address)]["status"].get("kernelDriverInUse") == driver
-    )
 
 
 def virtual_functions_are(count: int) -> Callable[[dict[str, dict[str, Any]]], bool]:

@@ -146,6 +146,28 @@ async def test_a_give_back_that_no_driver_wants_ends_with_a_warning(kernel: Tiny
     assert agent.events.reasons[-1] == "!LeftWithoutDriver"
 
 
+async def test_one_look_that_the_kernel_does_not_answer_is_no_news(kernel: TinyKernel, server: ClaimServer) -> None:
+    """The machine may be busy; the second in a row is told."""
+    agent = Agent(server, kernel)
+    await agent.settle()
+    kernel.device, kernel.is_silent = a_gpu(driver=None), True
+    server.writes.clear()
+
+    assert (await agent.reconcile(NAME)).requeue_after
+    assert server.writes == []
+
+    await agent.reconcile(NAME)
+    assert condition(server.objects[NAME].status.conditions, "Ready").reason == "DeviceSilent"
+
+
+async def test_a_claim_that_is_gone_before_it_was_held_is_no_trouble(kernel: TinyKernel, server: ClaimServer) -> None:
+    kernel.uses = ("/dev/sda1 is mounted at /",)
+    agent = Agent(server, kernel)
+    server.objects.clear()
+
+    assert not (await agent.reconcile(NAME)).changed
+
+
 async def test_the_kubelet_is_told_before_the_device_is_unbound(kernel: TinyKernel, server: ClaimServer) -> None:
     agent = Agent(server, kernel)
     await agent.settle()

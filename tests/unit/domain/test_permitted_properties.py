@@ -169,7 +169,7 @@ class Agent:
     def __init__(self, server: Server, number: int) -> None:
         self._server = server
         self._number = number
-        self._in_question: set[Permission] = set()
+        self._to_ask: set[Permission] = set()
         self._doubtful: set[Permission] = set()
         self._at = 0
         self.asked = True
@@ -188,11 +188,11 @@ class Agent:
             case 0:  # see what this node needs
                 self.asked = False
                 self._needed = set(server.claims[self._number])
-                self._in_question, self.released = self._in_question | self.released, set()
+                self._to_ask, self.released = self._to_ask | self.released, set()
             case 1:  # read the list
                 self._listed, self._ours, self._version = copy.deepcopy(server.listed), server.ours, server.version
             case 2:  # ask who needs what
-                self._asked = self._doubtful | ((self._in_question & self._ours.permissions) - self._needed)
+                self._asked = self._doubtful | ((self._to_ask & self._ours.permissions) - self._needed)
                 self._still = self._asked & set().union(*server.claims)
             case 3:  # write
                 restored = self._doubtful & self._still
@@ -207,7 +207,7 @@ class Agent:
                     return
                 self._doubtful = changed
                 self._at = 1 if changed else 0
-                self._in_question: set[Permission] = set()
+                self._to_ask = set()
                 return
         self._at += 1
 

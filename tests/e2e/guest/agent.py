@@ -1,0 +1,164 @@
+"""What scripts in the guest share: the API server, watched, and the agent as a process. Standard library only."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import threading
+import time
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+NODE = "guest"
+DEVICES = "/apis/devices.harvesterhci.io/v1beta1/pcidevices"
+CLAIMS = "/apis/devices.harvesterhci.io/v1beta1/pcideviceclaims"
+OUT = Path("/mnt")
+PATIENCE = 60.0
+
+Object = dict[str, Any]
+Objects = dict[str, Object]
+
+
+class Refused(Exception):
+    """The API server does not do what it is asked."""
+
+
+class Api:
+    """The API server, seen through watches that note when each change arrives."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        config = json.loads(kubeconfig.read_text())
+        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        self._context = ssl.create_default_context(cadata=ca)
+        self._host = cluster["server"].removeprefix("https://")
+        self._headers = {"Authorization": f"Bearer {user['token']}"}
+        self._changed = threading.Condition()
+        self.objects: Objects = {}
+        self.claims: Objects = {}
+        for path, objects in ((f"{DEVICES}?labelSelector=nodename%3D{NODE}", self.objects), (CLAIMS, self.claims)):
+            threading.Thread(target=self._watch, args=(path, objects), daemon=True).start()
+
+    def get(self, path: str) -> Object:
+        return self.request("GET", path)
+
+    def request(self, verb: str, path: str, body: Object | None = None) -> Object:
+        connection = self._connect()
+        headers = self._headers | {"Content-Type": "application/json"}
+        connection.request(verb, path, headers=headers, body=None if body is None else json.dumps(body))
+        response = connection.getresponse()
+        answer: Object = json.load(response)
+        connection.close()
+        if response.status >= http.client.BAD_REQUEST:
+            raise Refused(f"{verb} {path}: {answer.get('message')}")
+        return answer
+
+    def wait_until(self, true: Callable[[Objects], bool]) -> float:
+        """Wait for the devices to be so; return the moment at which they were."""
+        return self._wait_until(true, self.objects, PATIENCE)
+
+    def wait_until_claims(self, true: Callable[[Objects], bool], *, within: float = PATIENCE) -> float:
+        """Wait for the claims to be so; return the moment at which they were."""
+        return self._wait_until(true, self.claims, within)
+
+    def _wait_until(self, true: Callable[[Objects], bool], objects: Objects, within: float) -> float:
+        with self._changed:
+            if not self._changed.wait_for(lambda: true(objects), within):
+                raise TimeoutError(f"not within {within} s; the API server has {json.dumps(objects)[:4000]}")
+            return time.monotonic()
+
+    def _watch(self, path: str, objects: Objects) -> None:
+        connection = self._connect()
+        connection.request("GET", f"{path}{'&' if '?' in path else '?'}watch=true", headers=self._headers)
+        for line in connection.getresponse():
+            event = json.loads(line)
+            with self._changed:
+                name = event["object"]["metadata"]["name"]
+                if event["type"] == "DELETED":
+                    objects.pop(name, None)
+                else:
+                    objects[name] = event["object"]
+                self._changed.notify_all()
+
+    def _connect(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(self._host, context=self._context)
+
+
+class Log:
+    """
+    What an agent says, in the folder of the run.
+
+    Each start adds to the file; what was there before is not seen.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.path = OUT / name
+        self.path.touch()
+        self._before = self.position()
+
+    def events(self, name: str, *, since: int = 0) -> list[Object]:
+        """Its events of a name; *since* is what `position` was then."""
+        with self.path.open("rb") as file:
+            file.seek(max(since, self._before))
+            lines = file.read().decode(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.endswith("}") and f'"event": "{name}"' in line]
+
+    def position(self) -> int:
+        """How much has been said."""
+        return self.path.stat().st_size
+
+
+class Agent(Log):
+    """`pcidevices agent` over this guest's hardware, as a process of its own."""
+
+    def __init__(self, kubeconfig: Path) -> None:
+        super().__init__("agent.log")
+        self.begun = time.monotonic()
+        with self.path.open("ab") as log:
+            self.process = subprocess.Popen([".venv/bin/pcidevices", *agent_arguments(kubeconfig)], stderr=log)
+
+    def scans(self) -> int:
+        return len(self.events("scan.due"))
+
+    def stop(self) -> float:
+        """Tell it to end; the seconds until it has."""
+        begun = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(PATIENCE)
+        return time.monotonic() - begun
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def rss_mib(self) -> float:
+        match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        return int(match[1]) / 1024 if match else 0.0
+
+
+def agent_arguments(kubeconfig: Path) -> list[str]:
+    arguments = ["agent", "--node-name", NODE, "--kubeconfig", str(kubeconfig)]
+    return [*arguments, "--log-level", "debug", "--log-format", "json"]
+
+
+def name_of(address: str) -> str:
+    """Of the object for a device."""
+    return f"{NODE}-{re.sub('[:.]', '', address)}"
+
+
+def driver_is(address: str, driver: str | None) -> Callable[[Objects], bool]:
+    """Of devices: whether the PCIDevice says that *driver* has it."""
+    return lambda objects: (
+        name_of(address) in objects
+        and bool(objects[name_of(address)].get("status", {}).get("conditions"))
+        and objects[name_of(address)]["status"].get("kernelDriverInUse") == driver
+    )

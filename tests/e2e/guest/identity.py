@@ -1,0 +1,77 @@
+"""Scenarios of devices that go and return: pulled, replaced, and a node that boots. Standard library only."""
+
+from __future__ import annotations
+
+import time
+
+import rig
+
+from tests.e2e.guest.agent import Object, name_of
+from tests.e2e.guest.scene import DATA_DISK, GPU, NIC, PLUGGED, SOUND, Scene, state
+
+
+STANDING = (NIC, DATA_DISK, GPU, SOUND)
+CARD = {"driver": "e1000e", "id": "hot", "bus": "rp0", "mac": "52:54:00:00:02:00"}
+OTHER = {"driver": "igb", "id": "hot", "bus": "rp0", "mac": "52:54:00:00:02:01"}
+
+
+def a_card_that_is_pulled(scene: Scene, facts: Object) -> None:
+    """It is waited for and taken again; another one in its place is left alone."""
+    with rig.Qmp() as qmp:
+
+        def plug(card: dict[str, str], driver: str) -> None:
+            qmp("device_add", **card)
+            rig.wait_until(lambda: rig.driver(PLUGGED) in {driver, "vfio-pci"})
+
+        def unplug() -> float:
+            begun = time.monotonic()
+            qmp("device_del", id=CARD["id"])
+            qmp.wait_for("DEVICE_DELETED", device=CARD["id"])
+            rig.wait_until(lambda: not rig.device(PLUGGED).exists())
+            return begun
+
+        plug(CARD, "e1000e")
+        scene.claim(PLUGGED)
+        scene.ready(PLUGGED)
+        unplug()
+        gone = time.monotonic()
+        facts["pulled: seconds until it is told"] = round(scene.told("DeviceNotFound", PLUGGED) - gone, 2)
+        facts["pulled"] = scene.message(PLUGGED)
+
+        plug(CARD, "e1000e")
+        there = time.monotonic()
+        facts["the same again: seconds to Ready"] = round(scene.ready(PLUGGED) - there, 2)
+        facts["the same again"] = state(PLUGGED)
+
+        unplug()
+        scene.told("DeviceNotFound", PLUGGED)
+        since = scene.agent.position()
+        plug(OTHER, "igb")
+        scene.told("DeviceChanged", PLUGGED)
+        facts["another one"] = {"message": scene.message(PLUGGED), "state": state(PLUGGED)}
+        scene.give_back(PLUGGED)
+        facts["another one"]["after"] = state(PLUGGED)
+        facts["another one"]["steps"] = [step["step"] for step in scene.steps(PLUGGED, since=since)]
+        unplug()
+
+
+def before_a_boot(scene: Scene, facts: Object) -> None:
+    """Claims that stand when the machine ends."""
+    facts["home"] = state(*STANDING)
+    scene.claim(*STANDING)
+    scene.ready(*STANDING)
+    facts["claimed"] = state(*STANDING)
+
+
+def after_a_boot(scene: Scene, facts: Object) -> None:
+    """The same claims, without anybody's doing; what the server says of them may still be from before."""
+    facts["at the start"] = scene.at_the_start
+    rig.wait_until(lambda: all(rig.driver(it) == "vfio-pci" for it in STANDING))
+    facts["seconds from the agent's start to vfio-pci"] = round(time.monotonic() - scene.agent.begun, 1)
+    scene.ready(*STANDING)
+    facts["seconds from the agent's start to Ready"] = round(time.monotonic() - scene.agent.begun, 1)
+    facts["synced after"] = scene.synced_after
+    facts["claimed"] = state(*STANDING)
+    facts["claims"] = sorted(name for name in scene.api.claims if name in {name_of(it) for it in STANDING})
+    scene.give_back(*STANDING)
+    facts["after"] = state(*STANDING)
