@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pcidevices.domain.address import PciAddress
+from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.sight import Holder, Sight
 from pcidevices.errors import KubeletError
 from pcidevices.ports import Kubelet
@@ -30,5 +31,9 @@ class PodUsers:
             held = await self._kubelet.held()
         except KubeletError as error:  # no answer is no proof that nobody has it
             return (Holder(address, f"the kubelet does not say who has it ({error})"),)
-        pods = dict.fromkeys(f"pod {one.namespace}/{one.pod}" for one in held if str(address) in one.ids)
+        pods = dict.fromkeys(_named(one) for one in held if str(address) in one.ids)
         return tuple(Holder(address, pod) for pod in pods)
+
+
+def _named(one: HeldDevice) -> str:
+    return f"pod {one.namespace}/{one.pod}" if one.pod else "a pod that the kubelet does not name now"

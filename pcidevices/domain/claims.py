@@ -28,7 +28,7 @@ from .steps import Bind, ClearOverride, LoadModule, SetOverride, Step, Unbind
 
 
 READY, ALLOWED, BOUND, GROUP_VIABLE = "Ready", "Allowed", "Bound", "GroupViable"
-_MAY_END = frozenset({Reason.DEVICE_PROTECTED, Reason.DEVICE_IN_USE})
+_MAY_END = frozenset({Reason.DEVICE_PROTECTED, Reason.DEVICE_IN_USE, DeviceUnreadable.reason})
 """Objections of which nobody tells us that they hold no more."""
 
 

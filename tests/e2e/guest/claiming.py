@@ -25,7 +25,7 @@ from tests.e2e.guest.scene import (
 )
 
 
-CYCLES = 12
+CYCLES = 8
 OLD_NIC = "0000:01:01.0"
 AT_REST = 12.0
 

@@ -18,7 +18,7 @@ from tests.e2e.guest.agent import PATIENCE, Log, Object, agent_arguments, name_o
 from tests.e2e.guest.scene import NIC, SPARE, TWIN, Scene, seconds, state
 
 
-KILLS = int(os.environ.get("PCIDEVICES_TEST_KILLS") or 10)
+KILLS = int(os.environ.get("PCIDEVICES_TEST_KILLS") or 5)
 STARTER = [".venv/bin/python", "tests/e2e/guest/preloaded.py"]
 LONGEST = 2.5
 """Seconds from the last change of a claim to the kill; a claim takes less, also when the machine is busy."""
