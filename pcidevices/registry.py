@@ -42,7 +42,8 @@ class Snapshot:
     def pods_with(self, address: PciAddress) -> tuple[str, ...]:
         """The pods that hold a device, as ``namespace/name``."""
         text = str(address)
-        return tuple(dict.fromkeys(f"{one.namespace}/{one.pod}" for one in self.held if text in one.ids))
+        holders = (one for one in self.held if one.pod and text in one.ids)
+        return tuple(dict.fromkeys(f"{one.namespace}/{one.pod}" for one in holders))
 
     def claims_for(self, address: PciAddress) -> tuple[Claim, ...]:
         """The claims on one device of this node."""

@@ -38,7 +38,8 @@ def offers(
             offered[name][address] = _offered(address, devices, why_not(devices, address, owner_of(rivals)))
     for one in held:
         for address in _addresses(one.ids):
-            if address in devices or one.resource_name in offered:
+            told = published.get(address.object_name(node_name))
+            if one.resource_name in offered or (told is not None and one.resource_name in _own_names(told)):
                 why = "it is held by a pod, and not claimed any more"
                 offered[one.resource_name].setdefault(address, _offered(address, devices, why))
     clashing = {name for names in collisions(offered) for name in names[1:]}
@@ -51,8 +52,14 @@ def offers(
 
 def resource_of(device: PublishedDevice, claim: Claim) -> str:
     """The name under which the device is offered: its model's, or one of its own where the claim asks for that."""
+    pooled, single = _own_names(device)
+    return single if claim.disable_resource_pooling else pooled
+
+
+def _own_names(device: PublishedDevice) -> tuple[str, str]:
+    """With all of its model, and for itself. Under any other name another program's plugin offers it."""
     name = device.status.resource_name
-    return f"{name.partition('/')[0]}/{device.name}" if claim.disable_resource_pooling else name
+    return name, f"{name.partition('/')[0]}/{device.name}"
 
 
 def why_not(devices: Mapping[PciAddress, PciDevice], address: PciAddress, claim: Claim) -> str | None:

@@ -49,12 +49,12 @@ class Allocation:
 def allocate(offer: Offer, ids: Iterable[str]) -> Allocation | Refusal:
     """Answer one container's request for the devices with these *ids* (addresses), in any order."""
     wanted = Counter(ids)
-    known = {str(device.address): device for device in offer.devices}
+    found = {id_: offer.device(id_) for id_ in wanted}
     for id_, times in sorted(wanted.items()):
-        refusal = _refusal(offer, id_, times, known.get(id_))
+        refusal = _refusal(offer, id_, times, found[id_])
         if refusal is not None:
             return refusal
-    chosen = sorted((known[id_] for id_ in wanted), key=lambda device: device.address)
+    chosen = sorted((device for device in found.values() if device is not None), key=lambda device: device.address)
     if not chosen:
         return Allocation()
     addresses = tuple(str(device.address) for device in chosen)

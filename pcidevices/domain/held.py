@@ -11,6 +11,7 @@ class HeldDevice:
 
     namespace: str
     pod: str
+    """Empty, as the namespace is, when the kubelet has given the devices away and does not name the pod now."""
     container: str
     resource_name: str
     ids: tuple[str, ...]

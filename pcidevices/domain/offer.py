@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .address import PciAddress
 
@@ -26,3 +26,10 @@ class Offer:
 
     resource_name: str
     devices: tuple[OfferedDevice, ...]
+    _by_id: dict[str, OfferedDevice] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def device(self, id_: str) -> OfferedDevice | None:
+        """The device that the kubelet knows by this id."""
+        if not self._by_id:  # made when first asked for, of what does not change
+            self._by_id.update({str(device.address): device for device in self.devices})
+        return self._by_id.get(id_)

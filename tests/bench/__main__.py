@@ -6,7 +6,7 @@ import sys
 
 from collections.abc import Callable, Iterator
 
-from tests.bench import cluster, local
+from tests.bench import cluster, kubelet, local
 from tests.bench.rows import HEAD, Row
 
 
@@ -17,6 +17,10 @@ ROWS: dict[str, Callable[[], Iterator[Row]]] = {
     "start": cluster.cold_start,
     "hint": cluster.hint_to_write,
     "rest": cluster.rest,
+    "update": kubelet.update,
+    "allocate": kubelet.allocation,
+    "plugins": kubelet.many,
+    "claim": kubelet.claim,
 }
 
 

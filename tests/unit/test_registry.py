@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pcidevices.domain.device import Scan, Unreadable
+from pcidevices.domain.held import HeldDevice
 from pcidevices.registry import Registry
 from tests.support.builders import a_claim, a_gpu, a_nic, a_node, a_published
 
@@ -86,3 +87,13 @@ def test_another_life_of_the_node_is_another_node() -> None:
         True,
         True,
     ]
+
+
+def test_pods_that_have_a_device_are_named_once_and_those_without_a_name_not_at_all() -> None:
+    registry = Registry()
+    vm = HeldDevice("vms", "vm", "compute", "x.com/y", ("0000:04:00.0",))
+
+    changed = registry.replace_held((vm, replace(vm, container="side"), replace(vm, namespace="", pod="")))
+
+    assert changed == {"0000:04:00.0"}
+    assert registry.snapshot.pods_with(GPU.address) == ("vms/vm",)

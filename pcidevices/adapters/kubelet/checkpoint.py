@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from pcidevices.domain.held import HeldDevice
 from pcidevices.errors import KubeletAway
 
 
@@ -15,6 +16,8 @@ NAME = "kubelet_internal_checkpoint"
 
 
 class _Entry(msgspec.Struct, rename="pascal"):
+    container_name: str = ""
+    resource_name: str = ""
     device_i_ds: Any = msgspec.field(default=None, name="DeviceIDs")
 
 
@@ -26,11 +29,12 @@ class _Checkpoint(msgspec.Struct, rename="pascal"):
     data: _Data = msgspec.field(default_factory=_Data)
 
 
-def given_away(folder: Path) -> frozenset[str]:
+def given_away(folder: Path) -> tuple[HeldDevice, ...]:
     """
-    The ids of all devices in the checkpoint below *folder* (pkg/kubelet/cm/devicemanager/checkpoint); none without one.
+    All that the checkpoint below *folder* names (pkg/kubelet/cm/devicemanager/checkpoint); nothing without one.
 
-    It is written when devices are given away or change, so that it may still name what has come back since.
+    Pods have no names there. It is written when devices are given away, and when a plugin has told of its devices, so
+    that it may still name what has come back since.
 
     Raises:
         KubeletAway: there is one, and it makes no sense.
@@ -38,9 +42,12 @@ def given_away(folder: Path) -> frozenset[str]:
     path = folder / NAME
     try:
         entries = msgspec.json.decode(path.read_bytes(), type=_Checkpoint).data.pod_device_entries or ()
-        return frozenset(name for entry in entries for name in _ids(entry.device_i_ds))
+        return tuple(
+            HeldDevice("", "", entry.container_name, entry.resource_name, tuple(sorted(_ids(entry.device_i_ds))))
+            for entry in entries
+        )
     except FileNotFoundError:
-        return frozenset()
+        return ()
     except (OSError, msgspec.MsgspecError, TypeError) as error:
         raise KubeletAway(f"{path} cannot be read: {error}") from error
 

@@ -100,6 +100,11 @@ class DevicePlugin:
         service = self._service
         return service.told.healthy if service is not None and service.told is not None else frozenset()
 
+    def tell_again(self) -> None:
+        """Tell the kubelet of the same devices once more; after that it writes down anew what it has given away."""
+        if self._service is not None:
+            self._service.tell_again()
+
     def compare(self, allocatable: frozenset[str]) -> None:
         """
         Hear what the kubelet calls allocatable (GetAllocatableResources); begin a new turn if it should know better.
@@ -135,7 +140,13 @@ class DevicePlugin:
                 raise KubeletAway(f"{self._folder / KUBELET_SOCKET} does not exist; is the kubelet running?")
             async with serving(service, self.socket, grace=self._pace.grace) as listening:
                 try:
-                    await register(self._folder, self.resource_name, self.socket.name, timeout=self._pace.register)
+                    await register(
+                        self._folder,
+                        self.resource_name,
+                        self.socket.name,
+                        is_there=listening.is_there,
+                        timeout=self._pace.register,
+                    )
                     log.info("plugin.registered", resource=self.resource_name, socket=str(self.socket))
                     self._last_told = ""
                     _started(first)

@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from weakref import WeakSet
 
 from anyio import to_thread
 
 from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.offer import Offer
-from pcidevices.errors import KubeletAway
 from pcidevices.runtime.latest import Latest
 
 from .checkpoint import given_away
 from .lifetime import DevicePlugin
-from .podresources import Listed, PodResources
+from .podresources import PodResources
 
 
 class LocalKubelet:
     """
     Implements the port `Kubelet` for the kubelet whose folder is *root*.
 
-    No answer is told from "nobody has anything": a kubelet that has just started names no pod at all until it has
-    heard of its pods from the API server. Then its checkpoint, which survives, must not name anything either.
+    No answer is told from "nobody has it": a kubelet that has just started names no pods but static ones until it has
+    heard of the others from the API server. So what its checkpoint names, which survives, is held as well.
+
+    The checkpoint may be behind: the kubelet notices that pods have ended when it is asked who has what, and writes
+    that down at the next occasion, which may never come. A plugin that tells of its devices is one. So whoever is
+    told of a holder without a name has to ask again, and hears the truth then.
     """
 
     def __init__(self, root: Path) -> None:
         self._folder = root / "device-plugins"
         self._socket = root / "pod-resources/kubelet.sock"
         self._resources = PodResources(self._socket)
+        self._plugins: WeakSet[DevicePlugin] = WeakSet()
 
     def plugin(self, offers: Latest[Offer]) -> DevicePlugin:
-        return DevicePlugin(offers, folder=self._folder)
+        plugin = DevicePlugin(offers, folder=self._folder)
+        self._plugins.add(plugin)
+        return plugin
 
     async def held(self) -> tuple[HeldDevice, ...]:
         there_is_one = await to_thread.run_sync(self._socket.exists)
-        listed = await self._resources.listed() if there_is_one else Listed(0, ())
-        if listed.pods == 0 and (ids := await to_thread.run_sync(given_away, self._folder)):
-            names = ", ".join(sorted(ids)[:3])
-            raise KubeletAway(f"it names no pod at all, and its checkpoint says that somebody has {names}")
-        return listed.held
+        named = await self._resources.held() if there_is_one else ()
+        # In this order: what is given away in between is in the checkpoint.
+        written = await to_thread.run_sync(given_away, self._folder)
+        if unnamed := tuple(_unnamed(written, named)):
+            for plugin in self._plugins:
+                plugin.tell_again()
+        return (*named, *unnamed)
 
     async def allocatable(self) -> Mapping[str, frozenset[str]]:
         return await self._resources.allocatable()
+
+
+def _unnamed(written: tuple[HeldDevice, ...], named: tuple[HeldDevice, ...]) -> Iterator[HeldDevice]:
+    """What is written down and has no name: containers have parts of a resource that others have, too."""
+    known = {(one.resource_name, name) for one in named for name in one.ids}
+    for one in written:
+        ids = tuple(name for name in one.ids if (one.resource_name, name) not in known)
+        if ids:
+            yield replace(one, ids=ids)

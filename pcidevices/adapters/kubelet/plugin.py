@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from itertools import chain
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the kubelet was last told, and when (on the event loop's clock)."""
+    """What the kubelet was last told, and since when (on the event loop's clock)."""
 
     healthy: frozenset[str]
     at: float
@@ -101,6 +101,12 @@ class PluginService(v1beta1.DevicePluginBase):
                 elif before is not _END and before.wire != frame.wire:
                     self._frames.set(frame)
 
+    def tell_again(self) -> None:
+        """Let the kubelet hear once more what it was told last."""
+        frame = self._frames.value
+        if frame is not None and frame is not _END:
+            self._frames.set(replace(frame))
+
     def end(self) -> None:
         """Let all streams end in order."""
         self._frames.set(_END)
@@ -121,7 +127,8 @@ class PluginService(v1beta1.DevicePluginBase):
                 await stream.send_message(frame)
                 told = frame
                 if self._first is stream:
-                    self.told = Told(frame.healthy, current_time())
+                    if self.told is None or self.told.healthy != frame.healthy:
+                        self.told = Told(frame.healthy, current_time())
                     self.streamed.set()
         finally:
             if self._first is stream and self.over.value is None:

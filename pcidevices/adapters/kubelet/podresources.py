@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from grpclib import GRPCError
 
@@ -19,14 +19,6 @@ from .calling import call
 T = TypeVar("T")
 
 TIMEOUT = 5.0
-
-
-class Listed(NamedTuple):
-    """What the kubelet says of its pods."""
-
-    pods: int
-    """How many it names, also such as hold nothing. None at all: it may not have heard of its pods yet."""
-    held: tuple[HeldDevice, ...]
 
 
 class PodResources:
@@ -44,22 +36,17 @@ class PodResources:
         """
         What each container holds, in order; also devices that no plugin lists any more.
 
-        It lies: after a start of the kubelet the answer is *empty*, without an error, until the kubelet has its pods
-        from the API server, which takes a second, or for ever while that is down. That nobody is named
-        does not mean that a device is free.
+        It lies: after a start of the kubelet the answer has, without an error, *no pods but static ones*, until the
+        kubelet has the others from the API server, which takes a second, or for ever while that is down. That nobody
+        is named does not mean that a device is free.
         """
-        return (await self.listed()).held
-
-    async def listed(self) -> Listed:
-        """The same, with the number of pods named."""
         listed = await self._ask(lambda stub: stub.list(v1.ListPodResourcesRequest()))
         ids: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
         for pod in listed.pod_resources:
             for container in pod.containers:
                 for devices in container.devices:
                     ids[pod.namespace, pod.name, container.name, devices.resource_name].update(devices.device_ids)
-        held = tuple(HeldDevice(*holder, ids=tuple(sorted(held))) for holder, held in sorted(ids.items()) if held)
-        return Listed(len(listed.pod_resources), held)
+        return tuple(HeldDevice(*holder, ids=tuple(sorted(held))) for holder, held in sorted(ids.items()) if held)
 
     async def allocatable(self) -> Mapping[str, frozenset[str]]:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from grpclib import GRPCError, Status
@@ -25,9 +26,19 @@ _NOT_ITS_WORD = frozenset({Status.UNAVAILABLE, Status.DEADLINE_EXCEEDED, Status.
 _NOT_REACHED = "failed to dial"
 
 
-async def register(kubelet_dir: Path, resource_name: str, endpoint: str, *, timeout: float = TIMEOUT) -> None:  # noqa: ASYNC109
+async def register(
+    kubelet_dir: Path,
+    resource_name: str,
+    endpoint: str,
+    *,
+    is_there: Callable[[], Awaitable[bool]] | None = None,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109
+) -> None:
     """
     Offer *resource_name*, served on the socket *endpoint* in *kubelet_dir*, which must listen already.
+
+    A kubelet that starts removes the sockets that it finds, and listens then. One that it has removed just before it
+    heard of it it would dial for ten seconds: so *is_there* is asked for it when the kubelet listens.
 
     Raises:
         RegistrationRefused: the kubelet does not want it, or is known not to.
@@ -40,6 +51,9 @@ async def register(kubelet_dir: Path, resource_name: str, endpoint: str, *, time
     )
 
     async def ask(channel: Channel) -> None:
+        await channel.__connect__()
+        if is_there is not None and not await is_there():
+            raise KubeletAway(f"{resource_name} is not registered: the kubelet has removed {endpoint} as it started")
         await v1beta1.RegistrationStub(channel).register(request)
 
     try:

@@ -22,7 +22,7 @@ NODE = "guest"
 DEVICES = "/apis/devices.harvesterhci.io/v1beta1/pcidevices"
 CLAIMS = "/apis/devices.harvesterhci.io/v1beta1/pcideviceclaims"
 OUT = Path("/mnt")
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 Object = dict[str, Any]
 Objects = dict[str, Object]

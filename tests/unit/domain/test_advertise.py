@@ -134,7 +134,8 @@ def test_a_device_that_a_pod_holds_stays_in_the_offer_without_its_claim() -> Non
 
 
 def test_devices_of_other_plugins_are_nothing_to_us() -> None:
-    held = (HeldDevice("default", "pod", "main", "example.com/dongle", ("dongle-1", "0000:99:00.0")),)
+    """To offer their resources would take them away from them; some call their devices by address, as we do."""
+    held = (HeldDevice("default", "pod", "main", "example.com/dongle", ("dongle-1", "0000:99:00.0", GPU)),)
 
     assert offered(on_vfio(a_gpu()), claims=[], held=held) == {}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pcidevices.adapters.kubelet.checkpoint import NAME, given_away
+from pcidevices.domain.held import HeldDevice
 from pcidevices.errors import KubeletAway
 
 
@@ -16,13 +17,14 @@ REAL = """{"Data":{"PodDeviceEntries":[{"PodUID":"a","ContainerName":"c","Resour
 
 
 def test_each_numa_node_has_its_ids(tmp_path: Path) -> None:
+    """Whose they are is not told by name."""
     (tmp_path / NAME).write_text(REAL)
 
-    assert given_away(tmp_path) == {"0000:04:00.0", "0000:81:00.0"}
+    assert given_away(tmp_path) == (HeldDevice("", "", "c", "x.com/y", ("0000:04:00.0", "0000:81:00.0")),)
 
 
 def test_without_a_checkpoint_nothing_was_given_away(tmp_path: Path) -> None:
-    assert given_away(tmp_path) == set()
+    assert [one for one in given_away(tmp_path) if one.ids] == []
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def test_without_a_checkpoint_nothing_was_given_away(tmp_path: Path) -> None:
 def test_an_empty_one_names_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
 
-    assert given_away(tmp_path) == set()
+    assert [one for one in given_away(tmp_path) if one.ids] == []
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"Data":{"PodDeviceEntries":[{"DeviceIDs":5}]}}'])

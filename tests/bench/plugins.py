@@ -1,0 +1,77 @@
+"""
+Device plugins as a process of their own: ours, or those that one would write first with grpcio.
+
+``python -m tests.bench.plugins ours|rival FOLDER PLUGINS DEVICES`` listens, and registers at the kubelet in FOLDER. For
+each number that it reads the device of this number becomes the first plugin's only unhealthy one; it says when that
+began, and for how many seconds the processor has worked for it until then.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+
+from pcidevices import logs
+from pcidevices.adapters.kubelet.lifetime import DevicePlugin
+from pcidevices.domain.address import PciAddress
+from pcidevices.domain.offer import Offer, OfferedDevice
+from pcidevices.runtime.latest import Latest
+
+
+def resource_of(number: int) -> str:
+    """The name of a plugin's resource."""
+    return f"example.com/nic-{number}"
+
+
+def address_of(number: int) -> str:
+    """The id of a device."""
+    return f"0000:{number // 256:02x}:{number // 8 % 32:02x}.{number % 8}"
+
+
+async def ours(folder: Path, plugins: int, devices: int) -> None:
+    """As in the agent, log and all, with the offers made here."""
+    logs.configure("info", "json")
+    whole = [
+        OfferedDevice(address=PciAddress.parse(address_of(number)), numa_node=0, iommu_group=str(number))
+        for number in range(devices)
+    ]
+    offers = [Latest(Offer(resource_of(number), tuple(whole))) for number in range(plugins)]
+
+    def made_anew(number: int) -> Offer:
+        fresh = [replace(device) for device in whole]  # none is the same object, as after a look at the hardware
+        fresh[number] = replace(whole[number], unhealthy="it is gone")
+        return Offer(resource_of(0), tuple(fresh))
+
+    async with anyio.create_task_group() as tg:
+        for one in offers:
+            tg.start_soon(DevicePlugin(one, folder=folder).run)
+        made = [made_anew(number) for number in range(devices)]
+        await obey(lambda number: offers[0].set(made[number]))
+        tg.cancel_scope.cancel()
+
+
+async def obey(change: Callable[[int], None]) -> None:
+    """Change what is asked for, until the end of the input."""
+    while line := await anyio.to_thread.run_sync(sys.stdin.readline):
+        cpu, begun = time.process_time(), time.monotonic()
+        change(int(line))
+        print(begun, cpu, flush=True)
+
+
+def main(kind: str, folder: str, plugins: str, devices: str) -> None:
+    if kind == "ours":
+        anyio.run(ours, Path(folder), int(plugins), int(devices))
+    else:
+        from tests.bench.rival import rivals  # noqa: PLC0415  its libraries are not to count as ours
+
+        anyio.run(rivals, Path(folder), int(plugins), int(devices))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
