@@ -43,6 +43,7 @@ log = structlog.get_logger()
 
 _WORKERS = {INVENTORY: 4, CLAIMS: 32, PERMITTED: 1}
 """How many of each kind are reconciled at once. A claim may wait for the kernel; that must not hold up others."""
+_CALM = 1.0
 _LONGEST_DELAY = {PERMITTED: 4.0}
 """Seconds between tries, where many agents write one object; elsewhere a minute."""
 
@@ -117,7 +118,8 @@ async def run(
         tg.start_soon(plugins.run)
         if not policy.simulated:
             tg.start_soon(gone_nodes.run)
-            tg.start_soon(permitted.follow, queues[PERMITTED].add)
+            # Claims change several times on their way: one look does for all of that.
+            tg.start_soon(permitted.follow, lambda request: queues[PERMITTED].add_after(request, _CALM))
         for name, workers in _WORKERS.items():
             for _ in range(workers):
                 tg.start_soon(work, queues[name], reconcilers)

@@ -90,6 +90,7 @@ class PermittedReconciler:
         self._sweep_every = sweep_every
         self._backoff = backoff
         self._sweep_at = float("-inf")
+        self._absent_until = float("-inf")
         self._released: frozenset[Permission] = frozenset()
         """What claims of this node have ceased to need, and nobody has looked at since."""
         self._doubtful: frozenset[Permission] = frozenset()
@@ -121,7 +122,8 @@ class PermittedReconciler:
         released, self._released = self._released, frozenset()
         changed, looked = False, False
         try:
-            if needed or released or self._doubtful or sweeps:
+            is_absent = current_time() < self._absent_until
+            if not is_absent and (needed or released or self._doubtful or sweeps):
                 changed = await self._look(needed, released, sweeps=sweeps)
             looked = True
         except (Forbidden, Refused) as error:
@@ -137,6 +139,8 @@ class PermittedReconciler:
         if len(found) != 1:
             # With the one that comes, or is named, all that we added there is asked for.
             self._sweep_at = float("-inf")
+            # A KubeVirt is not installed in a moment: it is not looked for with each claim.
+            self._absent_until = current_time() + self._every / 2
             self._tell(_all(needed, _none_or_many(found)))
             return False
         ours = found[0].ours.permissions

@@ -20,7 +20,8 @@ MAY_BLOCK = {
 @pytest.fixture(autouse=True)
 def _loop_never_blocks() -> Iterator[None]:
     """A blocking call of ours on the event loop fails the test that made it; the simulated world is no part of us."""
-    with blockbuster_ctx("pcidevices", excluded_modules=["pcidevices.sim.node", "pcidevices.sim.kubelet"]) as blockbuster:
+    simulated = ["pcidevices.sim.node", "pcidevices.sim.kubelet"]
+    with blockbuster_ctx("pcidevices", excluded_modules=simulated) as blockbuster:
         for function in blockbuster.functions.values():
             for file, callers in MAY_BLOCK.items():
                 function.can_block_in(file, callers)
