@@ -77,9 +77,18 @@ class Api:
             return time.monotonic()
 
     def _watch(self, path: str, objects: Objects) -> None:
-        connection = self._connect()
-        connection.request("GET", f"{path}{'&' if '?' in path else '?'}watch=true", headers=self._headers)
-        for line in connection.getresponse():
+        while True:
+            connection = self._connect()
+            connection.request("GET", f"{path}{'&' if '?' in path else '?'}watch=true", headers=self._headers)
+            response = connection.getresponse()
+            if response.status == http.client.OK:
+                self._note(response, objects)
+            # Just after the definitions were made the server asks to come back later.
+            connection.close()
+            time.sleep(0.5)
+
+    def _note(self, response: http.client.HTTPResponse, objects: Objects) -> None:
+        for line in response:
             event = json.loads(line)
             with self._changed:
                 name = event["object"]["metadata"]["name"]
