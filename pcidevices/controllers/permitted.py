@@ -39,6 +39,7 @@ KUBEVIRT = Request(PERMITTED, "kubevirt")
 
 _EVERY = 300.0
 _SWEEP_EVERY = 3600.0
+_ABSENT_FOR = 150.0
 _JITTER = (0.8, 1.2)
 _FORGIVEN_AFTER = 600.0
 
@@ -81,6 +82,7 @@ class PermittedReconciler:
         kubevirts: KubeVirts,
         every: float = _EVERY,
         sweep_every: float = _SWEEP_EVERY,
+        absent_for: float = _ABSENT_FOR,
         backoff: Callable[[int], float] = Backoff(1200.0, 21600.0),  # noqa: B008  a value
     ) -> None:
         self._node_name = node_name
@@ -88,6 +90,7 @@ class PermittedReconciler:
         self._kubevirts = kubevirts
         self._every = every
         self._sweep_every = sweep_every
+        self._absent_for = absent_for
         self._backoff = backoff
         self._sweep_at = float("-inf")
         self._absent_until = float("-inf")
@@ -140,7 +143,7 @@ class PermittedReconciler:
             # With the one that comes, or is named, all that we added there is asked for.
             self._sweep_at = float("-inf")
             # A KubeVirt is not installed in a moment: it is not looked for with each claim.
-            self._absent_until = current_time() + self._every / 2
+            self._absent_until = current_time() + self._absent_for
             self._tell(_all(needed, _none_or_many(found)))
             return False
         ours = found[0].ours.permissions

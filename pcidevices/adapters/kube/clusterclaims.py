@@ -52,14 +52,15 @@ class _Kind(msgspec.Struct):
 class KubeClusterClaims:
     """Implements the port `ClusterClaims`."""
 
-    def __init__(self, client: KubeClient) -> None:
+    def __init__(self, client: KubeClient, *, page: int = _PAGE) -> None:
         self._client = client
+        self._page = page
 
     async def everywhere(self) -> Sequence[ForeignClaim]:
         found: list[ForeignClaim] = []
         token = ""
         while True:
-            query = [("limit", str(_PAGE)), *([("continue", token)] if token else [])]
+            query = [("limit", str(self._page)), *([("continue", token)] if token else [])]
             body = await self._client.request("GET", _PATH, query=query)
             with understood(f"LIST {_PATH}"):
                 page = msgspec.json.decode(body, type=_List)

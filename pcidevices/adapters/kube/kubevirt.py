@@ -87,8 +87,9 @@ class KubeKubeVirts:
     *only* is the namespace and the name of the one object that counts; without it all are found, wherever they are.
     """
 
-    def __init__(self, client: KubeClient, only: tuple[str, str] | None = None) -> None:
+    def __init__(self, client: KubeClient, only: tuple[str, str] | None = None, *, page: int = _PAGE) -> None:
         self._client = client
+        self._page = page
         self._only = only
 
     async def find(self) -> Sequence[KubeVirt]:
@@ -147,7 +148,7 @@ class KubeKubeVirts:
         """All that there are now, of all nodes."""
         token = ""
         while True:
-            query = [("limit", str(_PAGE)), *([("continue", token)] if token else [])]
+            query = [("limit", str(self._page)), *([("continue", token)] if token else [])]
             body = await self._client.request("GET", _CLAIMS, query=query)
             with understood(f"LIST {_CLAIMS}"):
                 page = msgspec.json.decode(body, type=_List)

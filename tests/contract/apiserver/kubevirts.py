@@ -198,6 +198,7 @@ class Node:
             kubevirts=Counting(KubeKubeVirts(client), Counter() if counts is None else counts),
             every=3600.0,
             sweep_every=math.inf,
+            absent_for=0.0,
         )
 
     def start(self, tg: TaskGroup) -> None:

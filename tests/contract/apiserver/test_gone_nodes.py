@@ -107,12 +107,11 @@ async def test_a_lease_makes_sense(leases: KubeLeases, change: dict[str, int | s
         await leases.create(replace(LEASE, **change))  # type: ignore[arg-type]
 
 
-async def test_all_claims_are_found_page_by_page(api: Api, client: KubeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pcidevices.adapters.kube.clusterclaims._PAGE", 2)
+async def test_all_claims_are_found_page_by_page(api: Api, client: KubeClient) -> None:
     for number in range(5):
         await held_claim(api, f"claim-{number}", f"node-{number}", OTHER)
 
-    found = await KubeClusterClaims(client).everywhere()
+    found = await KubeClusterClaims(client, page=2).everywhere()
 
     assert [(claim.name, claim.node_name) for claim in found] == [(f"claim-{n}", f"node-{n}") for n in range(5)]
     assert found[0].finalizers == (OTHER, GIVE_BACK_FINALIZER)

@@ -195,15 +195,12 @@ async def test_a_claim_whose_device_is_not_told_keeps_all_of_its_model(
     assert await node.reconciler._kubevirts.still_needed({NIC}) == set()
 
 
-async def test_claims_are_asked_for_page_by_page(
-    node: Node, kubevirt: KubeKubeVirts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pcidevices.adapters.kube.kubevirt._PAGE", 1)
+async def test_claims_are_asked_for_page_by_page(client: KubeClient, node: Node) -> None:
     await node.has("0000:06:00.0", *NIC)
     for address in (CARD, OTHER_CARD, "0000:06:00.0"):
         await node.claim(address)
 
-    assert await kubevirt.still_needed({GPU, NIC}) == {GPU, NIC}
+    assert await KubeKubeVirts(client, page=1).still_needed({GPU, NIC}) == {GPU, NIC}
 
 
 async def test_what_was_free_is_free_again(api: Api, node: Node) -> None:

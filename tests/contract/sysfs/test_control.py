@@ -324,7 +324,7 @@ async def test_an_unbind_that_hangs_is_left_alone_and_told(bus: Bus) -> None:
     bus.override(NIC, "")
     async with controlling(bus.world, patience=3 * bus.world.moment) as scene:
         with bus.held(NIC):
-            with pytest.raises(WriteTimedOut, match="unbind from vfio-pci, for"):
+            with pytest.raises(WriteTimedOut, match="unbind from vfio-pci;"):
                 await scene.take(Unbind(at(NIC), VFIO))
             sight = await scene.look(NIC)
             begun = time.monotonic()
@@ -342,8 +342,7 @@ async def test_an_unbind_that_hangs_is_left_alone_and_told(bus: Bus) -> None:
             await scene.returned.wait()
         after = await scene.look(NIC)
 
-    assert sight.write_under_way is not None
-    assert sight.write_under_way.startswith("unbind from vfio-pci, for ")
+    assert sight.write_under_way == "unbind from vfio-pci"
     assert [str(holder.address) for holder in sight.holders] == [NIC]
     assert isinstance(sight.device, PciDevice)
     assert sight.device.driver is None

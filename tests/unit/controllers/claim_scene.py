@@ -164,7 +164,7 @@ class ToldKubelet:
         return {}
 
     def plugin(self, offers: Latest[Offer]) -> Plugin:
-        raise NotImplementedError
+        raise AssertionError(f"claims make no plugin for {offers.value.resource_name}")
 
     def is_advertised(self, address: PciAddress) -> bool:
         return str(address) in self.advertised
