@@ -114,7 +114,7 @@ async def test_a_kubelet_that_restarts_counts_the_same_and_frees_nothing(
         person.delete(NIC)
         await until(lambda: person.reason(NIC) == "DeviceInUse")
 
-        await kubelet.restart(blind_for=1.5)
+        await kubelet.restart(blind_for=4)
         await until(lambda: "the kubelet does not" in person.message(NIC))
         assert person.driver(NIC) == "vfio-pci"
         await until(lambda: "pod default/vm" in person.message(NIC))
