@@ -100,8 +100,14 @@ def contract_kernel(session: nox.Session, kernel: str) -> None:
 
 @nox.session
 def e2e(session: nox.Session) -> None:
-    """The whole program on real kernels and a real API server."""
-    pytest(session, "tests/e2e")
+    """The whole program against a real API server and a real kubelet."""
+    pytest(session, "tests/e2e", "-m", "not guest")
+
+
+@nox.session
+def e2e_kernel(session: nox.Session) -> None:
+    """The whole program on real kernels, in guests."""
+    pytest(session, "tests/e2e", "-m", "guest")
 
 
 @nox.session

@@ -17,6 +17,8 @@ import pytest
 from tests.e2e.cluster import ROOT, Cluster
 
 
+pytestmark = pytest.mark.guest
+
 TWIN, GPU, SOUND, PLUGGED = "0000:00:04.0", "0000:07:00.0", "0000:07:00.1", "0000:02:00.0"
 DEVICES = (TWIN, GPU, SOUND)
 ON_VFIO = {it: ["vfio-pci", "(null)"] for it in DEVICES}

@@ -16,6 +16,8 @@ import pytest
 from tests.e2e.cluster import ROOT, Cluster, running_cluster
 
 
+pytestmark = pytest.mark.guest
+
 AT_REST = float(os.environ.get("PCIDEVICES_TEST_REST", "30"))
 
 Report = dict[str, Any]

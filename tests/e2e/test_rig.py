@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 
+pytestmark = pytest.mark.guest
+
 CHECKOUT = Path(__file__).parents[2]
 LOOK_AROUND = """
 end() { readlink "/sys/bus/pci/devices/0000:$1" | sed 's|.*/||'; }
