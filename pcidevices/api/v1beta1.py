@@ -24,8 +24,17 @@ SIMULATED_LABEL = f"{GROUP}/simulated"
 
 GIVE_BACK_FINALIZER = f"{GROUP}/give-back"
 """On a claim for as long as its device may have to be given back to its original driver."""
+ANCESTOR_FINALIZER = "wrangler.cattle.io/PCIDeviceClaimOnRemove"
+"""On claims that the Go ancestor took (its pkg/controller/pcideviceclaim). Nobody else would take it off."""
+FINALIZERS = frozenset({GIVE_BACK_FINALIZER, ANCESTOR_FINALIZER})
+"""What goes when a claim is let go."""
 ALLOW_PROTECTED = f"{GROUP}/allow-protected"
 """Annotation of a claim: its value, the device's address, lets through what the host uses. Bridges excepted."""
+CLAIM_REASON = f"{GROUP}/reason"
+"""Annotation of a claim: why somebody wants the device, for whoever looks at it; the agent does not read it."""
+
+LOOK = f"{GROUP}/look"
+"""Annotation of a PCIDevice that asks its agent for a fresh look; its value, a nonce, comes back in the answer."""
 
 Address = Annotated[
     str,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
+from pcidevices.api.v1beta1 import FINALIZERS, PCIDeviceClaimStatus
 
 from .address import PciAddress
 
@@ -33,6 +33,11 @@ class Claim:
     misshapen_status: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """The status as it stands when it does not fit the types; *status* is what could be saved of it."""
     deleting: bool = False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it cannot go before its device was given back."""
+        return not FINALIZERS.isdisjoint(self.finalizers)
 
     @property
     def version(self) -> int:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from pcidevices.api.reasons import Reason
-from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
+from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
 from pcidevices.errors import DeviceNotFound, DeviceUnreadable, HardwareError, WriteTimedOut
 
 from .claim import Claim
@@ -25,6 +25,7 @@ from .identity import identity_of, is_another, told
 from .protection import blockers, in_use_below, is_allowed_by_name, listed, protections, why_never
 from .sight import Sight
 from .steps import Bind, ClearOverride, LoadModule, SetOverride, Step, Unbind
+from .takeover import is_the_ancestors
 
 
 READY, ALLOWED, BOUND, GROUP_VIABLE = "Ready", "Allowed", "Bound", "GroupViable"
@@ -73,8 +74,12 @@ def owner_of(claims: Iterable[Claim]) -> Claim:
     One that has given it back already, and only waits for the finalizers of others, does not count.
     """
     claims = list(claims)
-    running = [c for c in claims if not (c.deleting and GIVE_BACK_FINALIZER not in c.finalizers)] or claims
-    return min(running, key=lambda c: (c.status.claimed is None, c.created, c.uid))
+    running = [c for c in claims if c.is_held or not c.deleting] or claims
+    return min(running, key=lambda c: (not _is_taken(c.status), c.created, c.uid))
+
+
+def _is_taken(status: PCIDeviceClaimStatus) -> bool:
+    return status.claimed is not None or is_the_ancestors(status)
 
 
 def _allowed(claim: Claim, sight: Sight, owner: Claim) -> Finding:

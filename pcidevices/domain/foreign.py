@@ -6,7 +6,7 @@ import re
 
 from dataclasses import dataclass
 
-from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER
+from pcidevices.api.v1beta1 import FINALIZERS
 
 
 _LONGEST_NAME = 253
@@ -27,7 +27,7 @@ class ForeignClaim:
     @property
     def is_held(self) -> bool:
         """Whether an agent has ever taken it up, and not let it go yet."""
-        return GIVE_BACK_FINALIZER in self.finalizers
+        return not FINALIZERS.isdisjoint(self.finalizers)
 
     @property
     def needs_an_agent(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from pcidevices.api.reasons import Reason
-from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
+from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
 from pcidevices.errors import DeviceUnreadable, HardwareError, WriteTimedOut
 
 from .claim import Claim
@@ -17,6 +17,7 @@ from .device import PciDevice
 from .identity import identity_of, is_another, told
 from .sight import Sight
 from .steps import Bind, ClearOverride, LoadModule, Probe, Step, Unbind
+from .takeover import is_the_ancestors, taken_over
 
 
 ENOUGH_TRIES = 3
@@ -34,8 +35,9 @@ def give_back(
 
     Nothing is unbound that somebody uses, that another claim has, or that is not the device that was claimed.
     """
-    if GIVE_BACK_FINALIZER not in claim.finalizers:
+    if not claim.is_held:
         return Decision(status=claim.status)
+    claim = replace(claim, status=taken_over(claim.status, sight))
     if ending := _nothing_to_give_back(claim, sight, is_owner=is_owner):
         return Decision(status=claim.status, release=ending)
     device = sight.device
@@ -43,6 +45,8 @@ def give_back(
         hangs = f"{claim.address}: {sight.write_under_way} has not returned yet"
         return _waits(claim, Finding("False", WriteTimedOut.reason, hangs), now)
     if not isinstance(device, PciDevice):
+        if is_the_ancestors(claim.status):  # what it wrote must stay until the device can be identified
+            return Decision(status=claim.status, look_again=LOOK_AGAIN_SOON)
         problem = device.problem if device else "not seen"
         return _waits(claim, Finding("False", DeviceUnreadable.reason, f"{claim.address}: {problem}"), now)
     return _of_seen(claim, sight, device, now=now, failure=failure, tries=tries)
@@ -50,14 +54,14 @@ def give_back(
 
 def _nothing_to_give_back(claim: Claim, sight: Sight, *, is_owner: bool) -> Finding | None:
     claimed, device = claim.status.claimed, sight.device
-    if claimed is None:
+    if claimed is None and not is_the_ancestors(claim.status):
         return Finding("True", Reason.GIVEN_BACK, "the device was never taken")
     if not is_owner:
         return Finding("True", Reason.CLAIMED_BY_ANOTHER, "another claim has the device")
     if device is None:
         gone = f"{claim.address} is not on this node any more; there is nothing to give back"
         return Finding("True", Reason.DEVICE_GONE, gone)
-    if isinstance(device, PciDevice) and is_another(identity_of(device), claimed):
+    if claimed is not None and isinstance(device, PciDevice) and is_another(identity_of(device), claimed):
         other = f"{claim.address} was {told(claimed)} and is {told(identity_of(device))} now; it was left alone"
         return Finding("True", Reason.DEVICE_CHANGED, other)
     return None

@@ -183,7 +183,9 @@ def name_to_keep(device: PciDevice, own: PublishedDevice | None, others: Iterabl
 
     def given(published: PublishedDevice) -> bool:
         status = published.status
-        return (status.vendor_id, status.device_id) == device.model and bool(status.resource_name)
+        # The ancestor gave a device that is not pooled a name of its own here; that is not its model's.
+        of_its_own = status.resource_name.endswith(f"/{published.name}")
+        return (status.vendor_id, status.device_id) == device.model and bool(status.resource_name) and not of_its_own
 
     if own is not None and given(own):
         return own.status.resource_name

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.guest
 
 KILLS = os.environ.get("PCIDEVICES_TEST_KILLS", "5")
 """Of the agent, on each kernel; more are worth a try now and then."""
-NIC, TWIN, GPU, SOUND, PLUGGED = "0000:00:03.0", "0000:00:04.0", "0000:07:00.0", "0000:07:00.1", "0000:02:00.0"
+NIC, TWIN, SPARE = "0000:00:03.0", "0000:00:04.0", "0000:00:05.0"
+GPU, SOUND, PLUGGED = "0000:07:00.0", "0000:07:00.1", "0000:02:00.0"
 
 Report = dict[str, Any]
 
@@ -227,6 +228,26 @@ def test_an_agent_whose_write_hangs_ends_when_it_is_told_to(report: Report) -> N
     """The write goes on in a process that it leaves behind."""
     assert report["hang"]["SIGTERM to the end"] <= 5
     assert report["hang"]["exit status"] == 0
+
+
+def test_what_the_ancestor_left_is_taken_over_without_a_step(report: Report) -> None:
+    """Its claims are Ready as they stand, with the driver that it recorded; one of them in use throughout."""
+    seen = report["inherited"]
+
+    assert "failed" not in seen, seen["failed"]
+    assert seen["before"] == {address: ["vfio-pci", "(null)"] for address in (NIC, TWIN, SPARE)}
+    assert seen["taken over"] == {address: ["vfio-pci", "(null)"] for address in (NIC, TWIN)}
+    assert seen["steps"] == []
+    assert seen["status"]["kernelDriverToUnbind"] == "e1000e"
+    assert seen["held"] == {TWIN: ["vfio-pci", "(null)"]}
+
+
+def test_what_the_ancestor_left_goes_home_when_its_claims_are_deleted(report: Report) -> None:
+    """Also a claim that was deleted while nobody served it; no finalizer of the ancestor keeps any of them."""
+    seen = report["inherited"]
+
+    assert seen["deleted before"] == {SPARE: ["e1000e", "(null)"]}
+    assert seen["after"] == seen["home"]
 
 
 def test_a_card_that_is_pulled_is_waited_for_and_taken_again(report: Report) -> None:

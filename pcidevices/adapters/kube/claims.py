@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pcidevices.api.v1beta1 import API_VERSION, GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
+from pcidevices.api.v1beta1 import API_VERSION, FINALIZERS, GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.mergepatch import merge_patch
 from pcidevices.errors import Refused
@@ -48,7 +48,7 @@ class KubeClaims:
         return self._decode(await self._patch(claim, "/status", {"status": differs}))
 
     async def release(self, claim: Claim) -> None:
-        await self._write_finalizers(claim, [name for name in claim.finalizers if name != GIVE_BACK_FINALIZER])
+        await self._write_finalizers(claim, [name for name in claim.finalizers if name not in FINALIZERS])
 
     async def _write_finalizers(self, claim: Claim, finalizers: list[str]) -> bytes:
         return await self._patch(claim, "", {"metadata": {"finalizers": finalizers}})

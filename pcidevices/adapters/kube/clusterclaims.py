@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
-from pcidevices.api.v1beta1 import API_VERSION, GIVE_BACK_FINALIZER
+from pcidevices.api.v1beta1 import API_VERSION, FINALIZERS
 from pcidevices.domain.foreign import ForeignClaim, can_be_a_node
 from pcidevices.errors import NotFound
 
@@ -95,7 +95,7 @@ class KubeClusterClaims:
         metadata = {
             "uid": claim.uid,
             "resourceVersion": claim.resource_version,
-            "finalizers": [name for name in claim.finalizers if name != GIVE_BACK_FINALIZER],
+            "finalizers": [name for name in claim.finalizers if name not in FINALIZERS],
         }
         path = f"{_PATH}/{claim.name}"
         await self._client.request("PATCH", path, body={"metadata": metadata}, content_type=MERGE_PATCH)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path += [os.environ["RIG"], str(Path.cwd())]
 
-from tests.e2e.guest import claiming, crashes, identity, inuse, protected
+from tests.e2e.guest import ancestor, claiming, crashes, identity, inuse, protected
 from tests.e2e.guest.agent import OUT
 from tests.e2e.guest.scene import Scene
 
@@ -32,6 +32,7 @@ SCENARIOS = {
     "host": protected.what_the_host_needs,
     "disks": protected.disks,
     "hang": inuse.an_unbind_that_hangs,
+    "inherited": ancestor.what_the_ancestor_left,
     "card": identity.a_card_that_is_pulled,
     "kills": crashes.killed_at_any_moment,
 }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
+from pcidevices.api.v1beta1 import FINALIZERS, GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
 from pcidevices.controllers.claims import ClaimReconciler
 from pcidevices.controllers.podusers import PodUsers
 from pcidevices.domain.address import PciAddress
@@ -86,7 +86,7 @@ class ClaimServer:
 
     async def release(self, claim: Claim) -> None:
         self._newest(claim, "release")
-        left = tuple(name for name in claim.finalizers if name != GIVE_BACK_FINALIZER)
+        left = tuple(name for name in claim.finalizers if name not in FINALIZERS)
         self.put(replace(claim, finalizers=left))
         if claim.deleting and not left:
             del self.objects[claim.name]

@@ -10,7 +10,7 @@ from typing import TypeVar
 from anyio import sleep
 from anyio.lowlevel import checkpoint
 
-from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER
+from pcidevices.api.v1beta1 import FINALIZERS, GIVE_BACK_FINALIZER
 from pcidevices.domain.foreign import ForeignClaim
 from pcidevices.domain.lease import Lease
 from pcidevices.errors import ClusterError, Conflict, NotFound
@@ -74,7 +74,7 @@ class WholeCluster:
     async def release(self, claim: ForeignClaim) -> None:
         def effect() -> None:
             newest = self._newest(claim)
-            left = tuple(name for name in newest.finalizers if name != GIVE_BACK_FINALIZER)
+            left = tuple(name for name in newest.finalizers if name not in FINALIZERS)
             self._put(replace(newest, finalizers=left))
             if newest.deleting and not left:
                 del self.claims[claim.name]

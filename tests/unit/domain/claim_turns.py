@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER
+from pcidevices.api.v1beta1 import FINALIZERS, GIVE_BACK_FINALIZER
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.claims import decide
 from pcidevices.domain.conditions import condition
@@ -34,7 +34,7 @@ def told(claim: Claim, decision: Decision) -> Claim:
     """The claim once all that was decided is written."""
     finalizers = set(claim.finalizers) | ({GIVE_BACK_FINALIZER} if decision.hold else set())
     if decision.release:
-        finalizers -= {GIVE_BACK_FINALIZER}
+        finalizers -= FINALIZERS
     return replace(claim, status=decision.status, finalizers=tuple(sorted(finalizers)))
 
 
@@ -85,4 +85,4 @@ def holds(claim: Claim, kind: str = "Ready") -> bool:
 
 def is_gone(claim: Claim) -> bool:
     """Nothing of ours keeps the claim."""
-    return GIVE_BACK_FINALIZER not in claim.finalizers
+    return not claim.is_held
