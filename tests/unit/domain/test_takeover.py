@@ -9,7 +9,7 @@ import pytest
 
 from pcidevices.api.v1beta1 import ANCESTOR_FINALIZER, GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
 from pcidevices.domain.claim import Claim
-from pcidevices.domain.claims import owner_of
+from pcidevices.domain.claims import decide, owner_of
 from pcidevices.domain.device import Unreadable
 from pcidevices.domain.foreign import ForeignClaim
 from pcidevices.domain.inventory import name_to_keep
@@ -17,7 +17,7 @@ from pcidevices.domain.steps import Bind, Unbind
 from tests.support.builders import a_claim, a_gpu, a_published, at
 from tests.support.tiny_kernel import TinyKernel
 
-from .claim_turns import decided, deleted, holds, is_gone, reason, settled
+from .claim_turns import NOW, decided, deleted, holds, is_gone, reason, settled
 
 
 CARD = at("0000:04:00.0")
@@ -89,9 +89,8 @@ def test_without_an_original_driver_the_device_stays_on_vfio(original: str) -> N
 def test_what_it_wrote_stays_while_the_device_cannot_be_read() -> None:
     claim, kernel = deleted(an_old_claim("")), on_vfio()
     sight = replace(kernel.sight(CARD), device=Unreadable("0000:04:00.0", "it makes no sense"))
-    kernel.sight = lambda _address: sight  # type: ignore[method-assign]
 
-    decision = decided(claim, kernel)
+    decision = decide(claim, sight, now=NOW)
 
     assert (decision.status, decision.release, decision.steps) == (claim.status, None, ())
     assert decision.look_again is not None
