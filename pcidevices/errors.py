@@ -151,3 +151,28 @@ class SocketUnusable(KubeletError):
     """A plugin's socket cannot be made in the kubelet's folder."""
 
     reason = "SocketUnusable"
+
+
+class KubectlFailed(ClusterError):
+    """The kubectl that carries a plug-in's request says that it did not work; the message is its own."""
+
+    reason = "KubectlFailed"
+
+    def __init__(self, lines: tuple[str, ...], *, status: int) -> None:
+        super().__init__("\n".join(lines) or f"kubectl ended with status {status} and said nothing")
+        self.lines = lines or (str(self),)
+        """What it said on stderr."""
+        self.status = status
+
+    @property
+    def word(self) -> str:
+        """The API server's word for it, such as ``Forbidden`` or ``NotFound``; empty when it was not the server's."""
+        _, found, rest = self.lines[-1].partition("Error from server (")
+        return rest.partition(")")[0] if found else ""
+
+
+class KubectlMissing(PciDevicesError):
+    """There is no kubectl to carry a plug-in's request."""
+
+    reason = "KubectlMissing"
+    terminal = True

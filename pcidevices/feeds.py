@@ -6,7 +6,7 @@ Which observation asks for which look is data: the functions ``…_requests`` be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
@@ -16,15 +16,21 @@ from anyio.abc import TaskStatus
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
+from pcidevices.domain.look import is_asked
 from pcidevices.errors import KubeletError
 from pcidevices.ports import Claims, Devices, Hardware, Kubelet, Nodes
 from pcidevices.registry import Registry, Snapshot
 from pcidevices.runtime.controller import Request
+from pcidevices.runtime.pulse import Pulse
 
 
 log = structlog.get_logger()
 
-INVENTORY, CLAIMS = "inventory", "claims"
+INVENTORY, CLAIMS, LOOKS = "inventory", "claims", "looks"
+HARDWARE, NODE, PCIDEVICES, HELD = "hardware", "node", "pcidevices", "held"
+FEEDS = (HARDWARE, NODE, CLAIMS, PCIDEVICES)
+"""Those that the start waits for."""
+_KUBELET_PATIENCE = 60.0
 
 
 class Feeds:
@@ -34,10 +40,16 @@ class Feeds:
         self._node_name = node_name
         self._registry = registry
         self._add = add
+        self._synced = dict.fromkeys(FEEDS, False)
+
+    @property
+    def synced(self) -> Mapping[str, bool]:
+        """Of each feed that the start waits for, whether its first whole list is in."""
+        return self._synced
 
     async def hardware(self, hardware: Hardware, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """Scans → devices. A scan that fails ends the process: a blind controller is worse than none."""
-        synced = _Once(task_status)
+        synced = self._once(HARDWARE, task_status)
         async for scan in hardware.scans():
             before = self._registry.snapshot
             changed = self._registry.replace_scan(scan)
@@ -47,15 +59,15 @@ class Feeds:
 
     async def published(self, devices: Devices, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """PCIDevices on the API server → published devices."""
-        synced = _Once(task_status)
+        synced = self._once(PCIDEVICES, task_status)
         async for listed in devices.lists():
             names = self._registry.replace_published(listed.items, listed.version)
-            self._ask(Request(INVENTORY, name) for name in names)
+            self._ask(published_requests(names, self._registry.snapshot))
             synced()
 
     async def claims(self, claims: Claims, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """PCIDeviceClaims for this node → claims."""
-        synced = _Once(task_status)
+        synced = self._once(CLAIMS, task_status)
         async for listed in claims.lists():
             changed = self._registry.replace_claims(listed.items)
             self._ask(claim_requests(changed, self._registry.snapshot, self._node_name))
@@ -63,15 +75,17 @@ class Feeds:
 
     async def node(self, nodes: Nodes, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """The Node object → node; with another one every PCIDevice needs another owner."""
-        synced = _Once(task_status)
+        synced = self._once(NODE, task_status)
         async for listed in nodes.lists():
             if self._registry.replace_node(next(iter(listed.items), None)):
                 self._ask(whole_inventory(self._registry.snapshot, self._node_name))
             synced()
 
-    async def held(self, kubelet: Kubelet, *, every: float = 10.0) -> None:
+    async def held(self, kubelet: Kubelet, *, every: float = 10.0, pulse: Pulse | None = None) -> None:
         """Who holds what → held. Asked only while something is claimed or held: the kubelet rejects bursts."""
         while True:
+            if pulse is not None:
+                pulse.expect("the next question to the kubelet", within=every + _KUBELET_PATIENCE)
             await sleep(every)
             view = self._registry.snapshot
             if not view.claims and not view.held:
@@ -83,6 +97,13 @@ class Feeds:
                 continue  # what it said last may still be so
             self._ask(held_requests(self._registry.replace_held(held), self._registry.snapshot, self._node_name))
 
+    def _once(self, feed: str, task_status: TaskStatus[None]) -> _Once:
+        def tell() -> None:
+            self._synced[feed] = True
+            task_status.started()
+
+        return _Once(tell)
+
     def _ask(self, requests: Iterable[Request]) -> None:
         for request in sorted(requests):
             self._add(request)
@@ -91,13 +112,13 @@ class Feeds:
 class _Once:
     """A feed is started when its first whole list is in; calls after the first say nothing."""
 
-    def __init__(self, task_status: TaskStatus[None]) -> None:
-        self._task_status: TaskStatus[None] | None = task_status
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell: Callable[[], object] | None = tell
 
     def __call__(self) -> None:
-        if self._task_status is not None:
-            self._task_status.started()
-            self._task_status = None
+        if self._tell is not None:
+            self._tell()
+            self._tell = None
 
 
 def device_requests(changed: Iterable[str], before: Snapshot, after: Snapshot, node_name: str) -> frozenset[Request]:
@@ -108,6 +129,17 @@ def device_requests(changed: Iterable[str], before: Snapshot, after: Snapshot, n
         devices = (view.devices.get(address) for view in (before, after))
         concerned = {address}.union(*(device.iommu_group_members for device in devices if device))
         requests.update(Request(CLAIMS, claim.name) for member in concerned for claim in after.claims_for(member))
+    return frozenset(requests)
+
+
+def published_requests(names: Iterable[str], after: Snapshot) -> frozenset[Request]:
+    """An object that changed may say what is not so, or ask for a look."""
+    requests: set[Request] = set()
+    for name in names:
+        requests.add(Request(INVENTORY, name))
+        published = after.published.get(name)
+        if published is not None and is_asked(published):
+            requests.add(Request(LOOKS, name))
     return frozenset(requests)
 
 
@@ -122,8 +154,13 @@ def claim_requests(changed: Iterable[Claim], after: Snapshot, node_name: str) ->
 
 def held_requests(ids: Iterable[str], after: Snapshot, node_name: str) -> frozenset[Request]:
     """Who holds a device is told on its PCIDevice, and a claim that waits for that pod may go on."""
+    return outlook_requests(filter(None, map(_address, ids)), after, node_name)
+
+
+def outlook_requests(addresses: Iterable[PciAddress], after: Snapshot, node_name: str) -> frozenset[Request]:
+    """What becomes of claimed devices beyond this program is told on their PCIDevices and their claims."""
     requests: set[Request] = set()
-    for address in filter(None, map(_address, ids)):
+    for address in addresses:
         requests.add(Request(INVENTORY, address.object_name(node_name)))
         requests.update(Request(CLAIMS, claim.name) for claim in after.claims_for(address))
     return frozenset(requests)

@@ -11,17 +11,22 @@ from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
 from pcidevices.domain.foreign import ForeignClaim
+from pcidevices.domain.health import Check
 from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.lease import Lease
 from pcidevices.domain.offer import Offer
 from pcidevices.domain.permitted import KubeVirt, Permission, Write
 from pcidevices.domain.published import Node, Owner, PublishedDevice
 from pcidevices.domain.sight import Sight
+from pcidevices.domain.standing import Standing
 from pcidevices.domain.steps import Step
 from pcidevices.runtime.latest import Latest
 
 
 T = TypeVar("T")
+
+Checks = Callable[[], Sequence[Check]]
+"""What is looked at when somebody asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,10 @@ class Plugin(Protocol):
         """The ids of the devices that the kubelet takes for healthy, as far as we have told it."""
         ...
 
+    async def standing(self) -> Standing:
+        """How it stands with the kubelet now."""
+        ...
+
     def compare(self, allocatable: frozenset[str]) -> None:
         """Hear what the kubelet says it can give away, and register anew if that is not what it was told."""
         ...
@@ -222,4 +231,12 @@ class KubeVirts(Protocol):
 
     async def still_needed(self, permissions: Collection[Permission]) -> frozenset[Permission]:
         """Those that a claim, on whichever node, needs at this moment; in doubt it is needed."""
+        ...
+
+
+class Http(Protocol):
+    """Where Kubernetes asks how the agent is, and Prometheus what it does."""
+
+    async def run(self, *, alive: Checks, ready: Checks) -> None:
+        """Answer whoever asks, for ever. Whatever happens there, it is not raised."""
         ...

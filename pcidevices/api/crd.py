@@ -30,6 +30,8 @@ _CLAIM_COLUMNS = (
     ("User Name", "string", ".spec.userName", 0),
     ("Kernel Driver To Unbind", "string", ".status.kernelDriverToUnbind", 0),
     ("Passthrough Enabled", "boolean", ".status.passthroughEnabled", 0),
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 1),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 1),
     ("Age", "date", ".metadata.creationTimestamp", 1),
 )
 

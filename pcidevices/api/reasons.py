@@ -36,6 +36,8 @@ class Reason(StrEnum):
     NOT_CLAIMABLE = "NotClaimable"
     NO_IOMMU_GROUP = "NoIommuGroup"
     GROUP_NOT_VIABLE = "GroupNotViable"
+    RESOURCE_NAME_INVALID = "ResourceNameInvalid"
+    RESOURCE_NAME_TAKEN = "ResourceNameTaken"
 
     # how a give-back can end otherwise
     GIVEN_TO_ANOTHER_DRIVER = "GivenToAnotherDriver"
@@ -48,3 +50,14 @@ class Reason(StrEnum):
     CONFLICTING_PERMISSION = "ConflictingPermission"
     KUBEVIRT_NOT_FOUND = "KubeVirtNotFound"
     FEATURE_GATE_OFF = "FeatureGateOff"
+
+    # what only a diagnosis finds
+    AGENT_SILENT = "AgentSilent"
+    NOT_PUBLISHED = "NotPublished"
+    OUTDATED = "Outdated"
+    NOT_CLAIMED = "NotClaimed"
+    NOT_REGISTERED = "NotRegistered"
+    SOCKET_GONE = "SocketGone"
+    SECOND_PROVIDER = "SecondProvider"
+    NOT_COUNTED = "NotCounted"
+    UNKNOWN_RESOURCE = "UnknownResource"

@@ -28,6 +28,8 @@ ANCESTOR_FINALIZER = "wrangler.cattle.io/PCIDeviceClaimOnRemove"
 """On claims that the Go ancestor took (its pkg/controller/pcideviceclaim). Nobody else would take it off."""
 FINALIZERS = frozenset({GIVE_BACK_FINALIZER, ANCESTOR_FINALIZER})
 """What goes when a claim is let go."""
+NODE_GONE = f"{GROUP}/node-gone"
+"""Label of a claim that another node's agent ends, because its Node does not exist; admission policies look for it."""
 ALLOW_PROTECTED = f"{GROUP}/allow-protected"
 """Annotation of a claim: its value, the device's address, lets through what the host uses. Bridges excepted."""
 CLAIM_REASON = f"{GROUP}/reason"
@@ -72,6 +74,69 @@ class Sriov(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=Tru
     physical_function: Annotated[str, Meta(description="Address of the physical function.")] | None = None
 
 
+class GroupMember(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """Another function of the IOMMU group."""
+
+    address: Annotated[str, Meta(description="Its PCI address.")]
+    driver: Annotated[str, Meta(description="The driver that has it; nothing when none has.")] = ""
+
+
+class PluginLook(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """How the resource of the device stands with the kubelet."""
+
+    resource_name: Annotated[str, Meta(description="The resource under which the device is offered.")]
+    socket: Annotated[str, Meta(description="Where the plug-in listens on the node.")] = ""
+    socket_found: Annotated[bool, Meta(description="There is such a file.")] = False
+    registered: Annotated[bool, Meta(description="The kubelet asks the plug-in for devices.")] = False
+    unhealthy: Annotated[str, Meta(description="Why the kubelet is told not to give the device away.")] = ""
+    counted: Annotated[bool, Meta(description="The kubelet counts the device as one it can give away, or has.")] = False
+    strangers: Annotated[
+        tuple[str, ...],
+        Meta(description="Devices that the kubelet counts under this resource, and that this agent does not offer."),
+    ] = ()
+    reason: Annotated[str, Meta(description="Why it is not registered, in one word.")] = ""
+    message: Annotated[str, Meta(description="The same for a person.")] = ""
+
+
+class Look(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """A fresh look at the device, taken because somebody asked for it; it is as old as its time says."""
+
+    request: Annotated[str, Meta(description="What the annotation look asked.")]
+    time: Annotated[str, Meta(description="When it was taken (RFC 3339).", extra_json_schema={"format": "date-time"})]
+    agent_version: Annotated[str, Meta(description="The agent that looked.")] = ""
+    found: Annotated[bool, Meta(description="There is a device at the address.")] = False
+    problem: Annotated[str, Meta(description="Why it could not be read.")] = ""
+    silent: Annotated[bool, Meta(description="The kernel does not answer for the device.")] = False
+    step_under_way: Annotated[str, Meta(description="A step of the agent that has not returned.")] = ""
+    kernel_driver_in_use: Annotated[str, Meta(description="The driver that the device has.")] = ""
+    driver_override: Annotated[str, Meta(description="The only driver that may take the device.")] = ""
+    on_vfio: Annotated[bool, Meta(description="That driver hands devices to virtual machines.")] = False
+    iommu_enabled: Annotated[bool, Meta(description="The kernel uses an IOMMU on this node.")] = False
+    iommu_group: Annotated[str, Meta(description="Number of the IOMMU group.")] = ""
+    group_members: Annotated[tuple[GroupMember, ...], Meta(description="The others of the group.")] = ()
+    blockers: Annotated[
+        tuple[str, ...], Meta(description="What of the group keeps the device from virtual machines.")
+    ] = ()
+    never: Annotated[str, Meta(description="Why the device can be claimed under no circumstances.")] = ""
+    host_uses: Annotated[tuple[str, ...], Meta(description="How the host depends on the device.")] = ()
+    holders: Annotated[tuple[str, ...], Meta(description="Who has a device of the group open.")] = ()
+    vfio_module: Annotated[str, Meta(description="The module of the driver that would have the device.")] = ""
+    vfio_module_state: (
+        Annotated[
+            Literal["Loaded", "Loadable", "Missing"],
+            Meta(description="Whether the kernel has it; nothing when that cannot be told without loading it."),
+        ]
+        | None
+    ) = None
+    machine: Annotated[str, Meta(description="System UUID of the machine.")] = ""
+    outdated: Annotated[
+        tuple[str, ...],
+        Meta(description="What the agent had not noticed until this look; the status follows within a moment."),
+    ] = ()
+    plugin: PluginLook | None = None
+    kubelet_problem: Annotated[str, Meta(description="Why the kubelet did not answer.")] = ""
+
+
 class PCIDeviceStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """What was last seen of the device; what the kernel does not tell is left out."""
 
@@ -114,6 +179,7 @@ class PCIDeviceStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_de
     ] = ()
     block_devices: Annotated[tuple[str, ...], Meta(description="Whole disks on the device.")] = ()
     in_use_by: Annotated[tuple[str, ...], Meta(description="Pods that have the device, as namespace/name.")] = ()
+    look: Look | None = None
     conditions: Annotated[
         tuple[Condition, ...],
         Meta(

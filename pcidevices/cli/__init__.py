@@ -1,5 +1,5 @@
 """
-The command line: `pcidevices agent | list | crds | demo | version`.
+The command line: `pcidevices agent | list | doctor | crds | demo | version`.
 
 Each command is a module of its own, imported only when it is called: `--help` must not wait for an
 API client. Exit status: 0 it worked, 1 it did not, 2 it was asked for in a way that cannot work.
@@ -31,9 +31,10 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 _COMMANDS = {
     "agent": "show this node's devices in the cluster, until stopped",
     "list": "show this machine's devices here; needs no cluster",
+    "doctor": "find out what is wrong on this machine; needs no cluster, and changes nothing",
     "crds": "print the custom resource definitions, for kubectl apply -f -",
     "demo": "try it: a simulated node and an API server of its own, ready for kubectl",
-    "version": "print the version",
+    "version": "print the version, and that of the PCI ID database",
 }
 
 
@@ -88,8 +89,7 @@ def _ended_by_signals(flags: argparse.Namespace) -> Iterator[None]:
 
 def _run(flags: argparse.Namespace) -> int:
     if flags.command == "version":
-        print(f"pcidevices {__version__}")
-        return 0
+        return int(importlib.import_module("pcidevices.cli.version").run())
     settings = resolve(flags.command, flags)
     return int(importlib.import_module(f"pcidevices.cli.{flags.command}").run(settings))
 
@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "-o", "--output", choices=("table", "wide", "json", "yaml"), default="table", help="default: table"
             )
+        if name == "doctor":
+            command.add_argument("address", nargs="*", metavar="ADDRESS", help="default: all on a vfio driver")
+            command.add_argument("-o", "--output", choices=("table", "json"), default="table", help="default: table")
         if name == "demo":
             command.add_argument("--check", action="store_true", help="take the tour alone, print it, and end")
             command.add_argument("--port", type=_port, default=8471, help="of the API server, on 127.0.0.1 (8471)")

@@ -19,6 +19,7 @@ from pcidevices.errors import ConfigError, HardwareError
 from pcidevices.runtime.supervise import causes
 from pcidevices.settings import existing_folder, own_node_name
 
+from .loglevel import level_by_signals
 from .worlds import real_world, simulated_world
 
 
@@ -49,6 +50,7 @@ def run(settings: argparse.Namespace) -> int:
 async def _until_signalled(settings: argparse.Namespace) -> None:
     async with create_task_group() as tg:
         await tg.start(stopped_by_signals, tg.cancel_scope)
+        tg.start_soon(level_by_signals, settings.log_level)
         async with real_world(settings) if settings.simulate is None else simulated_world(settings) as (world, policy):
             log.info("agent.started", version=__version__, node=settings.node_name)
             await run_agent(settings.node_name, policy, world)

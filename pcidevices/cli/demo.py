@@ -24,6 +24,7 @@ from pcidevices.sim.apiserver import ApiServer
 from pcidevices.sim.node import BUILTIN_SPEC
 
 from .agent import stopped_by_signals
+from .loglevel import level_by_signals
 from .tour import Tour
 from .worlds import simulated_world
 
@@ -59,6 +60,7 @@ async def _demo(settings: argparse.Namespace, folder: Path) -> int:
     async with create_task_group() as tg:
         if not settings.check:
             await tg.start(stopped_by_signals, tg.cancel_scope)
+        tg.start_soon(level_by_signals, settings.log_level)
         status = await _run(settings, folder)
         tg.cancel_scope.cancel()
         return status

@@ -18,7 +18,8 @@ import yaml
 
 from pcidevices import logs
 from pcidevices.adapters.sysfs.hardware import names_added
-from pcidevices.adapters.sysfs.pciids import PciIds, find
+from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.adapters.sysfs.pciidsfile import find
 from pcidevices.adapters.sysfs.scan import scan
 from pcidevices.adapters.sysfs.slow import serial_of
 from pcidevices.domain.address import PciAddress

@@ -86,6 +86,9 @@ class SimulatedModules:
     def vfio_modules(self) -> frozenset[str]:
         return frozenset({ANY_DEVICE})
 
+    def has(self, module: str) -> bool | None:  # noqa: ARG002  only an attempt tells
+        return None
+
     async def load(self, name: str) -> None:
         if name.startswith("pci:"):
             return  # a simulated node has the drivers of its devices from the moment that they are plugged

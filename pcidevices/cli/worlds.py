@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,10 @@ from pcidevices.adapters.sysfs.vfionodes import VfioNodes
 from pcidevices.adapters.sysfs.writers import ReadAndWrite, in_processes, in_threads
 from pcidevices.app import World
 from pcidevices.domain.inventory import Policy
-from pcidevices.ports import HintSource, Kubelet
+from pcidevices.feeds import CLAIMS, FEEDS, HARDWARE, HELD, NODE, PCIDEVICES
+from pcidevices.ports import HintSource, Http, Kubelet
 from pcidevices.runtime.debounce import Debounce
+from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.tokenbucket import TokenBucket
 
 from .list import pci_ids_of
@@ -111,7 +114,10 @@ class _Node:
 @asynccontextmanager
 async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[World]:
     hints = Debounce(quiet=QUIET, limit=LONGEST_BURST)
+    pulses = {feed: Pulse() for feed in (*FEEDS, HELD)}
     async with AsyncExitStack() as stack:
+        # First, so that what is wrong with it is told before anything else is done.
+        http = await stack.enter_async_context(_http(settings))
         control = SysfsControl(
             sysfs=node.sysfs,
             proc=node.proc,
@@ -122,17 +128,22 @@ async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[Wor
             on_return=lambda _: hints.hint("late answer"),
         )
         yield World(
-            hardware=SysfsHardware(node.sysfs, pci_ids=node.pci_ids, hints=hints, resync=settings.resync),
+            hardware=SysfsHardware(
+                node.sysfs, pci_ids=node.pci_ids, hints=hints, resync=settings.resync, pulse=pulses[HARDWARE]
+            ),
             hint=hints.hint,
+            stepped=partial(hints.end, "own steps"),
             hint_sources=node.hint_sources,
             control=await stack.enter_async_context(control),
             kubelet=node.kubelet,
-            **await stack.enter_async_context(_cluster(settings)),
+            http=http,
+            pulses=pulses,
+            **await stack.enter_async_context(_cluster(settings, pulses)),
         )
 
 
 @asynccontextmanager
-async def _cluster(settings: argparse.Namespace) -> AsyncIterator[dict[str, Any]]:
+async def _cluster(settings: argparse.Namespace, pulses: Mapping[str, Pulse]) -> AsyncIterator[dict[str, Any]]:
     """The ports of a `World` that lead to the API server."""
     name = settings.node_name
     credentials = Credentials(settings.kubeconfig, settings.context)
@@ -141,11 +152,22 @@ async def _cluster(settings: argparse.Namespace) -> AsyncIterator[dict[str, Any]
     async with KubeClient.connected(credentials, bucket=bucket, user_agent=user_agent) as client:
         log.info("apiserver.chosen", server=client.server)
         yield {
-            "devices": KubeDevices(client, name),
-            "claims": KubeClaims(client, name),
-            "nodes": KubeNodes(client, name),
+            "devices": KubeDevices(client, name, pulse=pulses[PCIDEVICES]),
+            "claims": KubeClaims(client, name, pulse=pulses[CLAIMS]),
+            "nodes": KubeNodes(client, name, pulse=pulses[NODE]),
             "events": KubeEvents(client, name),
             "cluster_claims": KubeClusterClaims(client),
             "leases": KubeLeases(client, settings.namespace),
             "kubevirts": KubeKubeVirts(client, settings.kubevirt),
         }
+
+
+@asynccontextmanager
+async def _http(settings: argparse.Namespace) -> AsyncIterator[Http | None]:
+    if settings.http is None:
+        yield None
+        return
+    from pcidevices.adapters.http.server import bound  # noqa: PLC0415  a server's libraries, for those who want one
+
+    async with bound(*settings.http) as http:
+        yield http

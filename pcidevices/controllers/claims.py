@@ -15,6 +15,7 @@ from pcidevices.domain.claims import ALLOWED, READY, decide
 from pcidevices.domain.conditions import Finding, condition
 from pcidevices.domain.decision import Decision
 from pcidevices.domain.device import PciDevice, Unreadable
+from pcidevices.domain.outlook import Outlook
 from pcidevices.domain.steps import Step
 from pcidevices.errors import DeviceNotTaken, HardwareError, NotFound
 from pcidevices.ports import Claims, Control, Events
@@ -54,6 +55,8 @@ class ClaimReconciler:
         control: Control,
         events: Events,
         pods: PodUsers,
+        outlook: Callable[[Claim], Outlook] = lambda _: Outlook(),
+        stepped: Callable[[], object] = lambda: None,
         now: Callable[[], str],
     ) -> None:
         self._node_name = node_name
@@ -63,6 +66,9 @@ class ClaimReconciler:
         self._control = control
         self._events = events
         self._pods = pods
+        self._outlook = outlook
+        self._stepped = stepped
+        self._stepping = 0
         self._now = now
         self._order: KeyedLock[str] = KeyedLock()
         self._written = Written()
@@ -114,8 +120,15 @@ class ClaimReconciler:
         if claim.deleting:
             sight = await self._pods.added_to(sight)
         rivals = [c for c in self._registry.snapshot.claims_for(claim.address) if c.uid != claim.uid]
-        tries = self._tries[claim.uid]
-        return decide(claim, sight, rivals=rivals, now=self._now(), failure=failure, tries=tries)
+        return decide(
+            claim,
+            sight,
+            rivals=rivals,
+            outlook=self._outlook(claim),
+            now=self._now(),
+            failure=failure,
+            tries=self._tries[claim.uid],
+        )
 
     async def _record(self, claim: Claim, decision: Decision) -> Claim:
         """See to it that whoever comes after us can undo what is done next."""
@@ -139,11 +152,16 @@ class ClaimReconciler:
         return claim
 
     async def _take(self, steps: tuple[Step, ...]) -> HardwareError | None:
+        self._stepping += 1
         try:
             for step in steps:
                 await self._control.take(step)
         except HardwareError as error:
             return error
+        finally:
+            self._stepping -= 1
+            if not self._stepping:  # else a scan would see others half-way
+                self._stepped()
         return None
 
     async def _conclude(self, claim: Claim, decision: Decision, failure: HardwareError | None) -> Result:

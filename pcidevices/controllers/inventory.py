@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from pcidevices.domain.address import PciAddress
+from pcidevices.domain.conditions import Finding
 from pcidevices.domain.device import PciDevice, Unreadable
 from pcidevices.domain.inventory import Amend, Create, Decision, Leave, Place, Policy, Remove, decide, name_to_keep
 from pcidevices.domain.published import PublishedDevice
@@ -31,12 +32,20 @@ class InventoryReconciler:
     """
 
     def __init__(
-        self, node_name: str, *, policy: Policy, registry: Registry, devices: Devices, now: Callable[[], str]
+        self,
+        node_name: str,
+        *,
+        policy: Policy,
+        registry: Registry,
+        devices: Devices,
+        refusal: Callable[[PciAddress], Finding | None] = lambda _: None,
+        now: Callable[[], str],
     ) -> None:
         self._node_name = node_name
         self._policy = policy
         self._registry = registry
         self._devices = devices
+        self._refusal = refusal
         self._now = now
         self._written = Written()
         self._contest = Contest()
@@ -79,6 +88,7 @@ class InventoryReconciler:
             claimed=address is not None and bool(view.claims_for(address)),
             kept_name=kept or None,
             in_use_by=view.pods_with(address) if address is not None else (),
+            refused=self._refusal(address) if address is not None else None,
             now=self._now(),
         )
 

@@ -12,6 +12,7 @@ import structlog
 from anyio import current_time
 
 from pcidevices.api.reasons import Reason
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.conditions import Finding
 from pcidevices.domain.permitted import (
@@ -74,7 +75,7 @@ class PermittedReconciler:
     At rest a look is one GET every few minutes; without claims there is none but the sweep's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  whom it asks and tells, and how patient it is
         self,
         node_name: str,
         *,
@@ -84,6 +85,7 @@ class PermittedReconciler:
         sweep_every: float = _SWEEP_EVERY,
         absent_for: float = _ABSENT_FOR,
         backoff: Callable[[int], float] = Backoff(1200.0, 21600.0),  # noqa: B008  a value
+        look_at: Callable[[Iterable[PciAddress]], object] = lambda _: None,
     ) -> None:
         self._node_name = node_name
         self._registry = registry
@@ -92,6 +94,7 @@ class PermittedReconciler:
         self._sweep_every = sweep_every
         self._absent_for = absent_for
         self._backoff = backoff
+        self._look_at = look_at
         self._sweep_at = float("-inf")
         self._absent_until = float("-inf")
         self._released: frozenset[Permission] = frozenset()
@@ -105,6 +108,11 @@ class PermittedReconciler:
     def findings(self) -> Mapping[str, Finding]:
         """Of each resource that this node needs, whether virtual machines may have it; as of the last look."""
         return self._findings
+
+    def finding(self, claim: Claim) -> Finding | None:
+        """Whether KubeVirt lets through what a claim has; None while that is not known, or not asked."""
+        permission = self._permission(claim, self._registry.snapshot)
+        return None if permission is None else self._findings.get(permission.resource_name)
 
     async def follow(self, add: Callable[[Request], object]) -> None:
         """Ask for a look now, and whenever a claim of this node changes, or what it needs; for ever."""
@@ -233,10 +241,22 @@ class PermittedReconciler:
                 news.setdefault(found, []).append(name)
         for found, names in news.items():
             log.warning("permitted.doubted", reason=found.reason, message=found.message, resources=names)
+        changed = {name for name, found in findings.items() if found != before.get(name)}
+        if changed:
+            self._look_at(self._addresses(changed))
+
+    def _addresses(self, names: Collection[str]) -> frozenset[PciAddress]:
+        """The devices that are claimed under these names."""
+        view = self._registry.snapshot
+        claims = ((claim, self._permission(claim, view)) for claim in view.claims.values())
+        return frozenset(claim.address for claim, wanted in claims if wanted and wanted.resource_name in names)
+
+    def _permission(self, claim: Claim, view: Snapshot) -> Permission | None:
+        device = view.published.get(claim.address.object_name(self._node_name))
+        return None if device is None else permission_of(device, claim)
 
     def _seen(self, claim: Claim, snapshot: Snapshot) -> _Seen:
-        device = snapshot.published.get(claim.address.object_name(self._node_name))
-        may_need = device and permission_of(device, claim)
+        may_need = self._permission(claim, snapshot)
         return _Seen(
             version=claim.resource_version,
             needs=needed_on(self._node_name, [claim], snapshot.published),

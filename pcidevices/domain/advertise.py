@@ -4,16 +4,68 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from .address import PciAddress
 from .claim import Claim
 from .claims import READY, owner_of
-from .conditions import condition
+from .conditions import Finding, condition
 from .device import PciDevice
 from .held import HeldDevice
 from .offer import Offer, OfferedDevice
 from .published import PublishedDevice
-from .resourcename import collisions, why_invalid
+from .resourcename import refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Advertised:
+    """What the kubelet can be told of what is claimed."""
+
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    """By the resource's name."""
+    refused: Mapping[PciAddress, Finding] = field(default_factory=dict)
+    """Why a claimed device cannot be offered under its name."""
+
+
+def advertised(
+    devices: Mapping[PciAddress, PciDevice],
+    claims: Iterable[Claim],
+    published: Mapping[str, PublishedDevice],
+    held: Iterable[HeldDevice],
+    *,
+    node_name: str,
+) -> Advertised:
+    """
+    One offer for each resource name of which a device is claimed, or still held by a pod; it has all of those.
+
+    A device that a pod holds stays in the offer of its resource, unhealthy if need be: the kubelet would take one that
+    is not listed any more for free. Of names that exclude each other the one that was claimed first is offered.
+    """
+    offered: dict[str, dict[PciAddress, OfferedDevice]] = defaultdict(dict)
+    claimed_as: dict[PciAddress, str] = {}
+    since: dict[str, str] = {}
+    for address, rivals in _by_address(claims).items():
+        told = published.get(address.object_name(node_name))
+        owner = owner_of(rivals)
+        if told is not None and (name := resource_of(told, owner)):
+            offered[name][address] = _offered(address, devices, why_not(devices, address, owner))
+            claimed_as[address] = name
+            since[name] = min(since.get(name, owner.created), owner.created)
+    for one in held:
+        for address in _addresses(one.ids):
+            told = published.get(address.object_name(node_name))
+            if one.resource_name in offered or (told is not None and one.resource_name in _own_names(told)):
+                why = "it is held by a pod, and not claimed any more"
+                offered[one.resource_name].setdefault(address, _offered(address, devices, why))
+    refused = refusals(sorted(offered, key=lambda name: (name not in since, since.get(name, ""), name)))
+    return Advertised(
+        {
+            name: Offer(name, tuple(ones[address] for address in sorted(ones)))
+            for name, ones in sorted(offered.items())
+            if name not in refused
+        },
+        {address: refused[name] for address, name in claimed_as.items() if name in refused},
+    )
 
 
 def offers(
@@ -23,31 +75,9 @@ def offers(
     held: Iterable[HeldDevice],
     *,
     node_name: str,
-) -> dict[str, Offer]:
-    """
-    One offer for each resource name of which a device is claimed, or still held by a pod; it has all of those.
-
-    A device that a pod holds stays in the offer of its resource, unhealthy if need be: the kubelet would take one that
-    is not listed any more for free.
-    """
-    offered: dict[str, dict[PciAddress, OfferedDevice]] = defaultdict(dict)
-    claimed = _by_address(claims)
-    for address, rivals in claimed.items():
-        told = published.get(address.object_name(node_name))
-        if told is not None and (name := resource_of(told, owner_of(rivals))):
-            offered[name][address] = _offered(address, devices, why_not(devices, address, owner_of(rivals)))
-    for one in held:
-        for address in _addresses(one.ids):
-            told = published.get(address.object_name(node_name))
-            if one.resource_name in offered or (told is not None and one.resource_name in _own_names(told)):
-                why = "it is held by a pod, and not claimed any more"
-                offered[one.resource_name].setdefault(address, _offered(address, devices, why))
-    clashing = {name for names in collisions(offered) for name in names[1:]}
-    return {
-        name: Offer(name, tuple(ones[address] for address in sorted(ones)))
-        for name, ones in sorted(offered.items())
-        if name not in clashing and why_invalid(name) is None
-    }
+) -> Mapping[str, Offer]:
+    """The offers alone."""
+    return advertised(devices, claims, published, held, node_name=node_name).offers
 
 
 def resource_of(device: PublishedDevice, claim: Claim) -> str:

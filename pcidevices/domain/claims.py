@@ -13,7 +13,7 @@ from dataclasses import replace
 import msgspec
 
 from pcidevices.api.reasons import Reason
-from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
+from pcidevices.api.v1beta1 import Condition, PCIDeviceClaimStatus
 from pcidevices.errors import DeviceNotFound, DeviceUnreadable, HardwareError, WriteTimedOut
 
 from .claim import Claim
@@ -22,13 +22,15 @@ from .decision import LOOK_AGAIN_LATER, LOOK_AGAIN_SOON, Decision
 from .device import PciDevice, Unreadable
 from .giveback import give_back
 from .identity import identity_of, is_another, told
+from .outlook import Outlook
 from .protection import blockers, in_use_below, is_allowed_by_name, listed, protections, why_never
 from .sight import Sight
 from .steps import Bind, ClearOverride, LoadModule, SetOverride, Step, Unbind
 from .takeover import is_the_ancestors
 
 
-READY, ALLOWED, BOUND, GROUP_VIABLE = "Ready", "Allowed", "Bound", "GroupViable"
+READY, ALLOWED, BOUND, GROUP_VIABLE, PERMITTED = "Ready", "Allowed", "Bound", "GroupViable", "Permitted"
+_NOTHING_KNOWN = Outlook()
 _MAY_END = frozenset({Reason.DEVICE_PROTECTED, Reason.DEVICE_IN_USE, DeviceUnreadable.reason})
 """Objections of which nobody tells us that they hold no more."""
 
@@ -38,6 +40,7 @@ def decide(
     sight: Sight,
     *,
     rivals: Iterable[Claim] = (),
+    outlook: Outlook = _NOTHING_KNOWN,
     now: str,
     failure: HardwareError | None = None,
     tries: int = 0,
@@ -45,8 +48,9 @@ def decide(
     """
     Compare what *claim* asks with what is seen, and say what comes next.
 
-    *rivals* are the other claims for the device; *failure* is why the step before could not be taken, in
-    which case no other is asked for; *tries* counts the failures of giving the device back.
+    *rivals* are the other claims for the device; *outlook* is what is known of the kubelet and KubeVirt; *failure* is
+    why the step before could not be taken, in which case no other is asked for; *tries* counts the failures of giving
+    the device back.
     """
     owner = owner_of([claim, *rivals])
     if claim.deleting:
@@ -55,14 +59,15 @@ def decide(
     allowed = _allowed(claim, sight, owner)
     viable = _viable(sight)
     if not allowed.holds or not isinstance(device, PciDevice):
-        refused = _told(claim, claim.status, allowed, allowed._replace(status="False"), viable, now=now)
+        findings = (allowed, allowed._replace(status="False"), viable)
+        refused = _told(claim, claim.status, findings, _NOTHING_KNOWN, now=now)
         return replace(refused, look_again=LOOK_AGAIN_LATER if allowed.reason in _MAY_END else None)
     record = _record(claim.status, sight, device)
     bound, steps = _bound(record, sight, device)
     if failure is not None:
         steps = ()
         bound = bound if bound.holds or sight.write_under_way else Finding("False", failure.reason, str(failure))
-    decision = _told(claim, record, allowed, bound, viable, now=now)
+    decision = _told(claim, record, (allowed, bound, viable), outlook, now=now)
     waits = not bound.holds and not steps and (failure is None or sight.write_under_way)
     return replace(decision, steps=steps, hold=True, look_again=LOOK_AGAIN_SOON if waits else None)
 
@@ -203,17 +208,32 @@ def _viable(sight: Sight) -> Finding:
 
 
 def _told(
-    claim: Claim, status: PCIDeviceClaimStatus, allowed: Finding, bound: Finding, viable: Finding, *, now: str
+    claim: Claim,
+    status: PCIDeviceClaimStatus,
+    found: tuple[Finding, Finding, Finding],
+    outlook: Outlook,
+    *,
+    now: str,
 ) -> Decision:
     """The status that says all this; `Ready` takes its reason from the first that does not hold."""
-    failing = next((finding for finding in (allowed, bound, viable) if not finding.holds), None)
+    failing = next((finding for finding in (*found, outlook.refused) if finding and not finding.holds), None)
     ready = (
         Finding("False", failing.reason, failing.message)
         if failing
         else Finding("True", Reason.READY, f"virtual machines can have {claim.address}")
     )
-    findings = ((READY, ready), (ALLOWED, allowed), (BOUND, bound), (GROUP_VIABLE, viable))
-    conditions = with_findings(status.conditions, findings, now=now, generation=claim.generation or None)
+    findings = [(READY, ready), *zip((ALLOWED, BOUND, GROUP_VIABLE), found, strict=True)]
+    before = status.conditions
+    if found[0].status == "False":  # nothing is asked of KubeVirt then
+        before = tuple(c for c in before if c.type != PERMITTED)
+    if outlook.permitted is not None and _is_worth_telling(outlook.permitted, before):
+        findings.append((PERMITTED, outlook.permitted))
+    conditions = with_findings(before, findings, now=now, generation=claim.generation or None)
     return Decision(
         status=msgspec.structs.replace(status, conditions=conditions, passthrough_enabled=ready.holds),
     )
+
+
+def _is_worth_telling(permitted: Finding, before: tuple[Condition, ...]) -> bool:
+    """Where there is no KubeVirt nobody asks for it; but that there is none any more is news."""
+    return permitted.reason != Reason.KUBEVIRT_NOT_FOUND or any(c.type == PERMITTED for c in before)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import msgspec
 
 from pcidevices.api.v1beta1 import Condition, PCIDeviceStatus, Sriov
 from pcidevices.errors import DeviceNotFound, DeviceUnreadable
 
+from .conditions import Finding, with_findings
 from .device import PciDevice, PhysicalFunction, Unreadable, VirtualFunction
 from .naming import description, resource_name
 from .published import Node, Owner, PublishedDevice, labels_of
 
 
-PRESENT = "Present"
+PRESENT, ADVERTISED = "Present", "Advertised"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,15 @@ def decide(  # noqa: PLR0913  all that is compared
     claimed: bool,
     kept_name: str | None,
     in_use_by: tuple[str, ...] = (),
+    refused: Finding | None = None,
     now: str,
 ) -> Decision:
     """
     Compare what is *seen* of a device with what is *published*, and say what must be written.
 
     *kept_name* is the resource name that the device's model already has on this node, if any; *in_use_by* are the
-    pods that hold the device; *now* (RFC 3339) becomes the transition time of conditions that change.
+    pods that hold the device; *refused* is why it cannot be offered under its name, although it is claimed;
+    *now* (RFC 3339) becomes the transition time of conditions that change.
     """
     if published is not None and (published.deleting or (policy.simulated and not published.is_simulated)):
         return Leave()  # on its way out; or a real node's, which no simulation may touch
@@ -97,8 +99,11 @@ def decide(  # noqa: PLR0913  all that is compared
     told = _tell(seen, published, place=place, policy=policy, claimed=claimed, kept_name=kept_name)
     if not isinstance(told, _Told):
         return told
-    status = msgspec.structs.replace(told.status, in_use_by=in_use_by)
-    status = _with_condition(status, told.condition, published, now)
+    # The answer to a look is another's to write.
+    answer = published.status.look if published is not None else None
+    found = ((PRESENT, told.present), *(((ADVERTISED, refused),) if refused else ()))
+    conditions = with_findings(_lasting(published, refused), found, now=now)
+    status = msgspec.structs.replace(told.status, in_use_by=in_use_by, look=answer, conditions=conditions)
     labels = labels_of(seen, place.node_name, simulated=policy.simulated) if isinstance(seen, PciDevice) else {}
     if published is None:
         return Leave() if place.node_is_gone else Create(labels, _owners((), place), status)
@@ -116,7 +121,13 @@ class _Told:
     """What the object shall say."""
 
     status: PCIDeviceStatus
-    condition: Condition
+    present: Finding
+
+
+def _lasting(published: PublishedDevice | None, refused: Finding | None) -> tuple[Condition, ...]:
+    """The conditions as they stand, those of others among them; that it is advertised goes without saying."""
+    told = published.status.conditions if published else ()
+    return told if refused else tuple(condition for condition in told if condition.type != ADVERTISED)
 
 
 def _tell(
@@ -131,20 +142,16 @@ def _tell(
     """What there is to tell of the device; of one that is not seen, the last that was."""
     if isinstance(seen, PciDevice) and (seen.is_published(bridges=policy.bridges) or (claimed and published)):
         status = status_of(seen, place.node_name, kept_name=kept_name)
-        return _Told(status, _present("True", "Seen", "the device was there at the last look"))
+        return _Told(status, Finding("True", "Seen", "the device was there at the last look"))
     if published is None:
         return Leave()
     if isinstance(seen, Unreadable):
-        return _Told(published.status, _present("Unknown", DeviceUnreadable.reason, seen.problem))
+        return _Told(published.status, Finding("Unknown", DeviceUnreadable.reason, seen.problem))
     if not claimed:
         return Remove()
     name = published.status.address or published.name
     message = f"{name} is not on the node any more, but it is claimed; put it back or delete the claim"
-    return _Told(published.status, _present("False", DeviceNotFound.reason, message))
-
-
-def _present(status: Literal["True", "False", "Unknown"], reason: str, message: str) -> Condition:
-    return Condition(type=PRESENT, status=status, reason=reason, message=message)
+    return _Told(published.status, Finding("False", DeviceNotFound.reason, message))
 
 
 def status_of(device: PciDevice, node_name: str, *, kept_name: str | None = None) -> PCIDeviceStatus:
@@ -200,19 +207,6 @@ def _sriov(device: PciDevice) -> Sriov | None:
             return Sriov(role="VirtualFunction", physical_function=str(physical_function))
         case None:
             return None
-
-
-def _with_condition(
-    status: PCIDeviceStatus, condition: Condition, published: PublishedDevice | None, now: str
-) -> PCIDeviceStatus:
-    """Put the condition among those of others; its time moves only when its status does."""
-    before = published.status.conditions if published else ()
-    old = next((c for c in before if c.type == condition.type), None)
-    since = old.last_transition_time if old is not None and old.status == condition.status else now
-    condition = msgspec.structs.replace(condition, last_transition_time=since)
-    if old is None:
-        return msgspec.structs.replace(status, conditions=(*before, condition))
-    return msgspec.structs.replace(status, conditions=tuple(condition if c is old else c for c in before))
 
 
 def _owners(present: tuple[Owner, ...], place: Place) -> tuple[Owner, ...]:

@@ -59,6 +59,8 @@ class PublishedDevice:
     status: PCIDeviceStatus
     misshapen_status: Mapping[str, Any] = field(default_factory=dict)
     """The status as it stands when it does not fit the types; *status* is empty then."""
+    look_asked: str = ""
+    """The value of the annotation that asks for a fresh look; a new one each time."""
     deleting: bool = False
 
     @property

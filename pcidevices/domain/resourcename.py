@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 
-from collections import defaultdict
 from collections.abc import Iterable
+
+from pcidevices.api.reasons import Reason
+
+from .conditions import Finding
 
 
 SOCKET_PATH_LIMIT = 107
@@ -19,6 +22,7 @@ _LABEL = "[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
 _PREFIX = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NAME = re.compile("[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DIGEST = 10
+_ANOTHER_NAME = "to have it offered under another name, claim it anew with the other value of disableResourcePooling"
 
 
 def why_invalid(resource_name: str) -> str | None:
@@ -43,24 +47,36 @@ def env_name(resource_name: str) -> str:
     return f"PCI_RESOURCE_{resource_name.upper().replace('/', '_').replace('.', '_')}"
 
 
-def collisions(resource_names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Names that a VM cannot ask for together, since they share a variable: they differ by case or ``. _ /`` only."""
-    sharing: dict[str, set[str]] = defaultdict(set)
-    for name in resource_names:
-        sharing[env_name(name)].add(name)
-    return tuple(sorted(tuple(sorted(names)) for names in sharing.values() if len(names) > 1))
+def refusals(resource_names: Iterable[str]) -> dict[str, Finding]:
+    """
+    Of those names under which nothing can be offered, why.
+
+    A virtual machine cannot ask together for names that share a variable: they differ by case or ``. _ /`` only. The
+    first of them keeps it.
+    """
+    refused: dict[str, Finding] = {}
+    takers: dict[str, str] = {}
+    for name in dict.fromkeys(resource_names):
+        variable = env_name(name)
+        if why := why_invalid(name):
+            refused[name] = Finding("False", Reason.RESOURCE_NAME_INVALID, f"{why}; {_ANOTHER_NAME}")
+        elif (taker := takers.setdefault(variable, name)) != name:
+            what = f"{name} and {taker}, which was claimed before, make the same variable {variable}"
+            refused[name] = Finding("False", Reason.RESOURCE_NAME_TAKEN, f"{what}; {_ANOTHER_NAME}")
+    return refused
 
 
 def socket_name(resource_name: str, *, folder: str) -> str:
     """
     The name of the plugin's socket in *folder*: ``kubevirt-nvidia.com-GP106.sock``.
 
-    Where the whole path would be too long the name's end makes way for a hash of all of it. A folder that leaves
-    no room even for that gets the shortest such name, and whoever listens there will be told.
+    Where the whole path would be too long the name's end makes way for a hash of all of it. So it does where a hyphen
+    stands before the slash: ``a-b/c`` would have the socket of ``a/b-c``. A folder that leaves no room even for that
+    gets the shortest such name, and whoever listens there will be told.
     """
     whole = resource_name.replace("/", "-")
     room = SOCKET_PATH_LIMIT - len(f"{folder.rstrip('/')}/kubevirt-.sock".encode())
-    if len(whole.encode()) <= room:
+    if len(whole.encode()) <= room and "-" not in resource_name.partition("/")[0]:
         return f"kubevirt-{whole}.sock"
     digest = hashlib.sha256(resource_name.encode()).hexdigest()[:_DIGEST]
     head = whole.encode()[: max(0, room - _DIGEST - 1)].decode(errors="ignore").rstrip("-_.")

@@ -33,6 +33,8 @@ class VfioDriver:
     """The module that knows the device best: ``vfio_pci``, or a variant such as ``mlx5_vfio_pci``."""
     name: str | None = None
     """The driver's name, once the kernel has it; None while the module is not loaded."""
+    can_be_loaded: bool | None = None
+    """Whether there is such a module for this kernel; None when that is not known, or it is there already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from pcidevices import metrics
 from pcidevices.errors import Conflict, PciDevicesError, Throttled
 
 from .workqueue import WorkQueue
@@ -56,7 +57,14 @@ async def work(queue: WorkQueue[Request], reconcilers: Mapping[str, Reconcile]) 
             started = time.monotonic()
             with structlog.contextvars.bound_contextvars(**request._asdict()):
                 tell, outcome = await _reconcile(request, reconcilers[request.controller], queue)
-                tell("reconcile.finished", seconds=round(time.monotonic() - started, 4), **outcome)
+                seconds = time.monotonic() - started
+                tell("reconcile.finished", seconds=round(seconds, 4), **outcome)
+            _count(request.controller, seconds, **outcome)
+
+
+def _count(controller: str, seconds: float, *, outcome: object, reason: object = "", **_: object) -> None:
+    metrics.RECONCILES.labels(controller, outcome, reason).inc()
+    metrics.RECONCILE_SECONDS.labels(controller, outcome).observe(seconds)
 
 
 async def _reconcile(

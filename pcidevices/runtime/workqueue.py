@@ -26,9 +26,11 @@ class WorkQueue(Generic[K]):
     with every `retry` until `forget`.
     """
 
-    def __init__(self, backoff: Callable[[int], float]) -> None:
+    def __init__(self, backoff: Callable[[int], float], *, waited: Callable[[float], object] = lambda _: None) -> None:
+        """*waited* is told, of each key that is taken, for how many seconds it could have been."""
         self._backoff = backoff
-        self._ready: deque[K] = deque()
+        self._waited = waited
+        self._ready: deque[tuple[K, float]] = deque()
         self._dirty: set[K] = set()
         self._active: set[K] = set()
         self._due: dict[K, float] = {}
@@ -38,6 +40,11 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         """How many keys wait to be taken now; delayed ones are not counted."""
         return len(self._ready)
+
+    @property
+    def delayed(self) -> int:
+        """How many keys are due later."""
+        return len(self._due)
 
     def add(self, key: K) -> None:
         """Hand *key* out as soon as may be; a delay it may have ends."""
@@ -84,11 +91,13 @@ class WorkQueue(Generic[K]):
             for key in [key for key, due in self._due.items() if due <= now]:
                 self.add(key)
             if self._ready:
-                return self._ready.popleft()
+                key, since = self._ready.popleft()
+                self._waited(now - since)
+                return key
             self._stirred = Event() if self._stirred.is_set() else self._stirred
             with move_on_after(min(self._due.values(), default=inf) - now):
                 await self._stirred.wait()
 
     def _push(self, key: K) -> None:
-        self._ready.append(key)
+        self._ready.append((key, current_time()))
         self._stirred.set()

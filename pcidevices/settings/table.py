@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from .setting import Setting
-from .texts import count, existing_file, namespaced, node_name, positive, seconds, some_path, switch
+from .texts import count, existing_file, host_and_port, namespaced, node_name, positive, seconds, some_path, switch
 
 
 BUILTIN = "builtin"
 """The value of --simulate without a file."""
 
-_AGENT, _LIST, _DEMO = "agent", "list", "demo"
+_AGENT, _LIST, _DEMO, _DOCTOR = "agent", "list", "demo", "doctor"
 _HERE = frozenset({_AGENT, _LIST})
+_AT_THE_NODE = frozenset({_AGENT, _DOCTOR})
 _RUNNING = frozenset({_AGENT, _DEMO})
 
 SETTINGS: tuple[Setting, ...] = (
@@ -25,7 +26,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="sysfs",
-        commands=_HERE,
+        commands=_HERE | {_DOCTOR},
         parse=some_path,
         default="/sys",
         metavar="DIR",
@@ -33,7 +34,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="proc",
-        commands=frozenset({_AGENT}),
+        commands=_AT_THE_NODE,
         parse=some_path,
         default="/proc",
         metavar="DIR",
@@ -41,7 +42,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="dev",
-        commands=frozenset({_AGENT}),
+        commands=_AT_THE_NODE,
         parse=some_path,
         default="/dev",
         metavar="DIR",
@@ -49,7 +50,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="udev",
-        commands=frozenset({_AGENT}),
+        commands=_AT_THE_NODE,
         parse=some_path,
         default="/run/udev/data",
         metavar="DIR",
@@ -57,7 +58,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="modules",
-        commands=frozenset({_AGENT}),
+        commands=_AT_THE_NODE,
         parse=some_path,
         default="/lib/modules",
         metavar="DIR",
@@ -88,7 +89,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="kubelet-dir",
-        commands=frozenset({_AGENT}),
+        commands=_AT_THE_NODE,
         parse=some_path,
         default="/var/lib/kubelet",
         metavar="DIR",
@@ -160,6 +161,14 @@ SETTINGS: tuple[Setting, ...] = (
         help="requests to the API server that may go out at once, such as a node's first devices",
     ),
     Setting(
+        name="http",
+        commands=_RUNNING,
+        parse=host_and_port,
+        metavar="HOST:PORT",
+        help="answer /healthz, /readyz and /metrics there; :8080 is that port of all addresses; "
+        "without it nothing listens",
+    ),
+    Setting(
         name="log-format",
         commands=_RUNNING,
         default="auto",
@@ -168,7 +177,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         name="log-level",
-        commands=frozenset({_AGENT, _LIST, _DEMO}),
+        commands=frozenset({_AGENT, _LIST, _DEMO, _DOCTOR}),
         default="info",
         choices=("debug", "info", "warning", "error"),
         help="the least that is told",

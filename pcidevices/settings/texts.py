@@ -11,6 +11,7 @@ _TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0}
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HOST = re.compile(r"\[([0-9A-Fa-f:.]+)\]|([^\[\]:]*)")
 _NODE_NAME_LIMIT = 239  # the name of an object has 253 characters, and an address takes some
 
 
@@ -70,6 +71,15 @@ def namespaced(text: str) -> tuple[str, str]:
     if not slash or not _LABEL.fullmatch(namespace) or not _NODE_NAME.fullmatch(name):
         raise ValueError(f"{text!r} is not NAMESPACE/NAME, such as kubevirt/kubevirt")
     return namespace, name
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """``HOST:PORT``; the host is empty where all addresses are meant, and an IPv6 address stands in brackets."""
+    host, colon, port = text.rpartition(":")
+    match = _HOST.fullmatch(host)
+    if not match or not colon or not port.isdecimal() or int(port) >= 1 << 16:
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:8080, or :8080 for all addresses")
+    return match[1] or match[2] or "", int(port)
 
 
 def switch(text: str) -> bool:

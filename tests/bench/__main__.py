@@ -6,7 +6,7 @@ import sys
 
 from collections.abc import Callable, Iterator
 
-from tests.bench import cluster, kubelet, local
+from tests.bench import cluster, kubectls, kubelet, local
 from tests.bench.rows import HEAD, Row
 
 
@@ -21,6 +21,8 @@ ROWS: dict[str, Callable[[], Iterator[Row]]] = {
     "allocate": kubelet.allocation,
     "plugins": kubelet.many,
     "claim": kubelet.claim,
+    "kubectl": kubectls.start,
+    "list": kubectls.listing,
 }
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcidevices.adapters.sysfs.hardware import names_added
-from pcidevices.adapters.sysfs.pciids import PciIds, find
+from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.adapters.sysfs.pciidsfile import find
 from pcidevices.adapters.sysfs.scan import scan as scan_once
 from pcidevices.sim.node import SimulatedNode, load_spec
 from tests.bench.rows import Row, median_seconds

@@ -12,7 +12,6 @@ import sys
 import time
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -44,8 +43,8 @@ async def ours(folder: Path, plugins: int, devices: int) -> None:
     offers = [Latest(Offer(resource_of(number), tuple(whole))) for number in range(plugins)]
 
     def made_anew(number: int) -> Offer:
-        fresh = [replace(device) for device in whole]  # none is the same object, as after a look at the hardware
-        fresh[number] = replace(whole[number], unhealthy="it is gone")
+        fresh = [OfferedDevice(*device) for device in whole]  # none is the same object, as after a look at the hardware
+        fresh[number] = whole[number]._replace(unhealthy="it is gone")
         return Offer(resource_of(0), tuple(fresh))
 
     async with anyio.create_task_group() as tg:
@@ -57,8 +56,12 @@ async def ours(folder: Path, plugins: int, devices: int) -> None:
 
 
 async def obey(change: Callable[[int], None]) -> None:
-    """Change what is asked for, until the end of the input."""
-    while line := await anyio.to_thread.run_sync(sys.stdin.readline):
+    """Change what is asked for, until the end of the input. No thread reads it: it would count for the plugins."""
+    while True:
+        await anyio.wait_readable(sys.stdin)
+        line = sys.stdin.readline()
+        if not line:
+            return
         cpu, begun = time.process_time(), time.monotonic()
         change(int(line))
         print(begun, cpu, flush=True)

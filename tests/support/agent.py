@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from pcidevices.adapters.kube.leases import KubeLeases
 from pcidevices.adapters.kube.nodes import KubeNodes
 from pcidevices.adapters.kubelet.local import LocalKubelet
 from pcidevices.adapters.sysfs.control import SysfsControl
-from pcidevices.adapters.sysfs.hardware import SysfsHardware
+from pcidevices.adapters.sysfs.hardware import LONGEST_SCAN, SysfsHardware
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.writers import in_threads
 from pcidevices.api.crd import definitions
@@ -31,8 +32,11 @@ from pcidevices.app import World, run
 from pcidevices.cli.simulation import SimulatedModules, Simulation
 from pcidevices.domain.device import Scan
 from pcidevices.domain.inventory import Policy
-from pcidevices.ports import Kubelet
+from pcidevices.feeds import CLAIMS as CLAIMS_FEED
+from pcidevices.feeds import FEEDS, HARDWARE, HELD, NODE, PCIDEVICES
+from pcidevices.ports import Http, Kubelet
 from pcidevices.runtime.debounce import Debounce
+from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.tokenbucket import TokenBucket
 from pcidevices.sim.apiserver import ApiServer
 from pcidevices.sim.node import NodeSpec, SimulatedNode, builtin_pci_ids, load_spec
@@ -76,6 +80,8 @@ class Scene:
         node: SimulatedNode | None = None,
         patience: float = 5,
         kubelet: Kubelet | None = None,
+        http: Http | None = None,
+        longest_scan: float = LONGEST_SCAN,
     ) -> AsyncIterator[None]:
         """An agent, synced, for the length of the block."""
         async with AsyncExitStack() as stack:
@@ -89,7 +95,15 @@ class Scene:
                 )
             )
             ids, hints = PciIds(pci_ids or builtin_pci_ids()), Debounce(quiet=0.05, limit=1)
-            hardware = CountingHardware((node or self.node).sysfs, pci_ids=ids, hints=hints, resync=600)
+            pulses = {feed: Pulse() for feed in (*FEEDS, HELD)}
+            hardware = CountingHardware(
+                (node or self.node).sysfs,
+                pci_ids=ids,
+                hints=hints,
+                resync=600,
+                pulse=pulses[HARDWARE],
+                longest_scan=longest_scan,
+            )
             self.hardware.append(hardware)
             here = node or self.node
             control = SysfsControl(
@@ -105,16 +119,19 @@ class Scene:
             world = World(
                 hardware=hardware,
                 hint=hints.hint,
+                stepped=partial(hints.end, "own steps"),
                 hint_sources=(Simulation(here, None, ids),),
                 control=await stack.enter_async_context(control),
-                devices=KubeDevices(client, self.node_name),
-                claims=KubeClaims(client, self.node_name),
-                nodes=KubeNodes(client, self.node_name),
+                devices=KubeDevices(client, self.node_name, pulse=pulses[PCIDEVICES]),
+                claims=KubeClaims(client, self.node_name, pulse=pulses[CLAIMS_FEED]),
+                nodes=KubeNodes(client, self.node_name, pulse=pulses[NODE]),
                 events=KubeEvents(client, self.node_name),
                 cluster_claims=KubeClusterClaims(client),
                 leases=KubeLeases(client, "default"),
                 kubevirts=KubeKubeVirts(client),
                 kubelet=kubelet or LocalKubelet(self.folder / "kubelet"),
+                http=http,
+                pulses=pulses,
             )
             async with create_task_group() as tg:
                 await tg.start(run, self.node_name, policy, world)
@@ -146,7 +163,7 @@ class Scene:
             await sleep(0.3)  # waits: for an absence, which nobody announces
 
 
-async def until(true: Callable[[], object], *, within: float = 10) -> None:
+async def until(true: Callable[[], object], *, within: float = 30) -> None:
     """Wait for the world to be so."""
     with fail_after(within):
         while not true():  # noqa: ASYNC110

@@ -177,3 +177,29 @@ def test_only_the_settings_of_the_command_are_resolved() -> None:
 
 def test_a_wrong_variable_of_another_command_does_no_harm() -> None:
     assert settings(command="list", PCIDEVICES_RESYNC="soon").sysfs == Path("/sys")
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        (":8080", "", 8080),
+        ("127.0.0.1:8080", "127.0.0.1", 8080),
+        ("localhost:0", "localhost", 0),
+        ("[::1]:8080", "::1", 8080),
+        ("[::]:65535", "::", 65535),
+    ],
+)
+def test_an_address_to_listen_on_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    assert settings("--http", text).http == (host, port)
+
+
+@pytest.mark.parametrize(
+    "text", ["8080", "janus", "janus:", "janus:http", ":-1", ":65536", "::1:8080", "[::1]", "[:8080"]
+)
+def test_what_is_no_such_address_is_told(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--http: .* is not HOST:PORT, such as 127\.0\.0\.1:8080"):
+        settings(f"--http={text}")
+
+
+def test_nothing_listens_unless_asked() -> None:
+    assert settings().http is None

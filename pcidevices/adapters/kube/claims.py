@@ -12,6 +12,7 @@ from pcidevices.domain.claim import Claim
 from pcidevices.domain.mergepatch import merge_patch
 from pcidevices.errors import Refused
 from pcidevices.ports import Listing
+from pcidevices.runtime.pulse import Pulse
 
 from .client import MERGE_PATCH, KubeClient
 from .objects import claim
@@ -25,9 +26,10 @@ _PATH = f"/apis/{API_VERSION}/pcideviceclaims"
 class KubeClaims:
     """Implements the port `Claims`."""
 
-    def __init__(self, client: KubeClient, node_name: str) -> None:
+    def __init__(self, client: KubeClient, node_name: str, *, pulse: Pulse | None = None) -> None:
         self._client = client
         self._node_name = node_name
+        self._pulse = pulse or Pulse()
 
     def lists(self) -> AsyncIterator[Listing[Claim]]:
         return Reflector(
@@ -36,6 +38,7 @@ class KubeClaims:
             # A selectable field of the definition, from Kubernetes 1.31 on (KEP-4358).
             selector=("fieldSelector", f"spec.nodeName={self._node_name}"),
             decode=lambda raw: claim(raw, self._node_name),
+            pulse=self._pulse,
         ).lists()
 
     async def hold(self, claim: Claim) -> Claim:

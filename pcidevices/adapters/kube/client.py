@@ -12,6 +12,7 @@ import structlog
 
 from anyio import Lock, current_time, move_on_after
 
+from pcidevices import metrics
 from pcidevices.errors import ConfigError, Throttled, Unauthorized, Unavailable
 from pcidevices.runtime.tokenbucket import TokenBucket
 
@@ -187,14 +188,21 @@ class KubeClient:
             raise Unauthorized(f"{self.server}: {error}") from error
         if token:
             headers["Authorization"] = token
-        return await self._connection.request(
-            method,
-            path,
-            params=list(query),
-            headers=headers,
-            data=None if body is None else msgspec.json.encode(body),
-            timeout=timeout,
-        )
+        verb, code, begun = "WATCH" if ("watch", "true") in query else method, "none", current_time()
+        try:
+            response = await self._connection.request(
+                method,
+                path,
+                params=list(query),
+                headers=headers,
+                data=None if body is None else msgspec.json.encode(body),
+                timeout=timeout,
+            )
+            code = str(response.status)
+        finally:
+            metrics.API_REQUESTS.labels(verb, code).inc()
+            metrics.API_SECONDS.labels(verb).observe(current_time() - begun)
+        return response
 
     async def _close(self) -> None:
         for connection in (self._retired, self._connection):

@@ -12,6 +12,7 @@ from pcidevices.domain.mergepatch import merge_patch
 from pcidevices.domain.published import Owner, PublishedDevice, node_label
 from pcidevices.errors import NotFound, Refused
 from pcidevices.ports import Listing
+from pcidevices.runtime.pulse import Pulse
 
 from .client import MERGE_PATCH, KubeClient
 from .objects import owner_references, published_device
@@ -25,9 +26,10 @@ _PATH = f"/apis/{API_VERSION}/pcidevices"
 class KubeDevices:
     """Implements the port `Devices`."""
 
-    def __init__(self, client: KubeClient, node_name: str) -> None:
+    def __init__(self, client: KubeClient, node_name: str, *, pulse: Pulse | None = None) -> None:
         self._client = client
         self._node_name = node_name
+        self._pulse = pulse or Pulse()
 
     def lists(self) -> AsyncIterator[Listing[PublishedDevice]]:
         return Reflector(
@@ -35,6 +37,7 @@ class KubeDevices:
             path=_PATH,
             selector=("labelSelector", f"{NODE_LABEL}={node_label(self._node_name)}"),
             decode=lambda raw: published_device(raw, self._node_name),
+            pulse=self._pulse,
         ).lists()
 
     async def read(self, name: str) -> PublishedDevice | None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from pcidevices.domain.published import Node
 from pcidevices.ports import Listing
+from pcidevices.runtime.pulse import Pulse
 
 from .client import KubeClient
 from .objects import node
@@ -15,9 +16,10 @@ from .reflector import Reflector
 class KubeNodes:
     """Implements the port `Nodes`."""
 
-    def __init__(self, client: KubeClient, node_name: str) -> None:
+    def __init__(self, client: KubeClient, node_name: str, *, pulse: Pulse | None = None) -> None:
         self._client = client
         self._node_name = node_name
+        self._pulse = pulse or Pulse()
 
     def lists(self) -> AsyncIterator[Listing[Node]]:
         return Reflector(
@@ -25,4 +27,5 @@ class KubeNodes:
             path="/api/v1/nodes",
             selector=("fieldSelector", f"metadata.name={self._node_name}"),
             decode=node,
+            pulse=self._pulse,
         ).lists()

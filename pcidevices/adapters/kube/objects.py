@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from pcidevices.api.v1beta1 import ALLOW_PROTECTED, PCIDeviceClaimSpec, PCIDeviceClaimStatus, PCIDeviceStatus
+from pcidevices.api.v1beta1 import ALLOW_PROTECTED, LOOK, PCIDeviceClaimSpec, PCIDeviceClaimStatus, PCIDeviceStatus
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.published import Node, Owner, PublishedDevice
@@ -67,6 +67,7 @@ def published_device(raw: msgspec.Raw | bytes, node_name: str) -> PublishedDevic
         owners=tuple(Owner(*msgspec.structs.astuple(owner)) for owner in meta.owner_references or ()),
         status=status,
         misshapen_status=misshapen,
+        look_asked=(meta.annotations or {}).get(LOOK, ""),
         deleting=meta.deletion_timestamp is not None,
     )
 

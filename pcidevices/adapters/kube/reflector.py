@@ -19,9 +19,11 @@ import structlog
 
 from anyio import current_time, sleep
 
+from pcidevices import metrics
 from pcidevices.errors import ClusterError, Expired, NotFound, Refused, Throttled
 from pcidevices.ports import Listing
 from pcidevices.runtime.backoff import Backoff
+from pcidevices.runtime.pulse import Pulse
 
 from .client import KubeClient, Query
 from .translate import Status, error_of, understood
@@ -35,6 +37,8 @@ _PAGE = 500
 _WATCH_SECONDS = (240, 480)
 # Bookmarks come about once a minute (cacher.go, bookmarkFrequency); two missing ones are a dead stream.
 _SILENCE = 130.0
+_STUCK = 900.0
+"""Seconds for one turn. A server may ask for five minutes of rest, and a request lasts half a minute at most."""
 _SHORT_LIVED = 1.0
 _BARREN = 2
 _NO_KIND = "install the definitions: pcidevices crds | kubectl apply -f -"
@@ -97,6 +101,8 @@ class Reflector(Generic[T]):
     decode: Callable[[msgspec.Raw], T | None]
     backoff: Callable[[int], float] = field(default_factory=lambda: Backoff(0.5, 15.0))
     silence: float = _SILENCE
+    pulse: Pulse = field(default_factory=Pulse)
+    """Tells when there is neither an answer nor another try."""
     _failures: int = field(default=0, init=False)
     """Tries in a row of which nothing came."""
     _barren: int = field(default=0, init=False)
@@ -106,6 +112,7 @@ class Reflector(Generic[T]):
         """Yield the whole list, now and after every change; never ends, whatever the server does."""
         state: _Empty | _Watching[T] = _Empty()
         while True:
+            self.pulse.expect("the next answer of the API server, or the next try", within=_STUCK)
             opened = False
             try:
                 if isinstance(state, _Empty):
@@ -120,10 +127,12 @@ class Reflector(Generic[T]):
                         yield told.listing
                     state = told
                     self._failures = self._barren = 0
+                self._count("Ended")
                 if current_time() - begun < _SHORT_LIVED:
                     await self._pause()
             except ClusterError as error:
                 self._barren += opened
+                self._count(error.reason)
                 state = await self._recover(error, state)
 
     async def _recover(self, error: ClusterError, state: _Empty | _Watching[T]) -> _Empty | _Watching[T]:
@@ -151,6 +160,9 @@ class Reflector(Generic[T]):
         # Nothing comes of this version any more: a restored server may have another history.
         self._barren = 0
         return _Empty()
+
+    def _count(self, reason: str) -> None:
+        metrics.WATCH_RESTARTS.labels(self.path.rpartition("/")[2], reason).inc()
 
     async def _pause(self) -> None:
         delay = self.backoff(self._failures)
@@ -182,6 +194,7 @@ class Reflector(Generic[T]):
             ("timeoutSeconds", str(seconds)),
         ]
         async for line in self.client.lines(self.path, query=query, silence=self.silence):
+            self.pulse.expect("the next line of the watch", within=_STUCK)
             if line.strip():
                 with understood(f"WATCH {self.path}"):
                     state = self._turn(state, msgspec.json.decode(line, type=_Event))

@@ -1,8 +1,12 @@
-"""Messages to bytes and back."""
+"""Messages to bytes and back, and the frames of a stream."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress, count
+from operator import ne
 from typing import cast
 
 from anyio.lowlevel import checkpoint
@@ -11,10 +15,24 @@ from grpclib import GRPCError, Status
 from grpclib.encoding.base import CodecBase
 
 from pcidevices.domain.offer import Offer, OfferedDevice
-from pcidevices.kubeletapi import v1beta1
+
+from .wire import AllocateRequest, PreferredAllocationRequest, listed
 
 
-_AT_ONCE = 50
+_AT_ONCE = 500
+
+Request = Message | AllocateRequest | PreferredAllocationRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Healthy:
+    """The devices of an offer that are called healthy. Their ids are worked out when somebody asks for them."""
+
+    devices: tuple[OfferedDevice, ...] = ()
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        return frozenset(str(device.address) for device in self.devices if device.unhealthy is None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,19 +40,19 @@ class Frame:
     """One ListAndWatchResponse as it travels."""
 
     wire: bytes
-    healthy: frozenset[str]
-    """The ids of the devices that it calls healthy."""
+    healthy: Healthy
+    """The same object as that of the frame before, if the same devices are healthy."""
 
 
 class Codec(CodecBase):
-    """Takes frames beside messages, and turns nonsense into an answer."""
+    """Takes bytes beside messages, and turns nonsense into an answer."""
 
     __content_subtype__ = "proto"
 
     def encode(self, message: object, message_type: object) -> bytes:  # noqa: ARG002  the library's signature
-        return message.wire if isinstance(message, Frame) else bytes(cast("Message", message))
+        return message if isinstance(message, bytes) else bytes(cast("Message", message))
 
-    def decode(self, data: bytes, message_type: type[Message]) -> Message:
+    def decode(self, data: bytes, message_type: type[Request]) -> Request:
         try:
             return message_type().parse(data)
         except Exception as error:  # the messages' library raises whatever it stumbles over
@@ -42,34 +60,33 @@ class Codec(CodecBase):
 
 
 class Encoder:
-    """Makes frames. Encoding a device is slow, so each is encoded once for as long as it does not change."""
+    """Makes frames. Of an offer as long as the one before, only what differs from it is looked at."""
 
     def __init__(self) -> None:
-        self._known: dict[OfferedDevice, bytes] = {}
+        self._devices: tuple[OfferedDevice, ...] = ()
+        self._wires: list[bytes] = []
+        self._healthy = Healthy()
 
     async def frame(self, offer: Offer) -> Frame:
         """The whole offer as a frame; lets others run where there is much to encode."""
-        known: dict[OfferedDevice, bytes] = {}
-        fresh = 0
-        for device in offer.devices:
-            wire = self._known.get(device)
-            if wire is None:
-                wire = _encode(device)
-                fresh += 1
-                if fresh % _AT_ONCE == 0:
-                    await checkpoint()
-            known[device] = wire
-        self._known = known
-        healthy = frozenset(str(device.address) for device in offer.devices if device.unhealthy is None)
-        return Frame(b"".join(known.values()), healthy)
+        before, devices = self._devices, offer.devices
+        changed: Iterable[int]
+        if len(devices) == len(before):
+            wires, healthy = self._wires.copy(), self._healthy
+            changed = compress(count(), map(ne, devices, before))
+        else:
+            known = dict(zip(before, self._wires, strict=True))
+            wires, healthy = [known.get(device, b"") for device in devices], Healthy(devices)
+            changed = [place for place, wire in enumerate(wires) if not wire]
+        for fresh, place in enumerate(changed, 1):
+            wires[place] = listed(devices[place])
+            if len(devices) == len(before) and _health(devices[place]) != _health(before[place]):
+                healthy = Healthy(devices)
+            if fresh % _AT_ONCE == 0:
+                await checkpoint()
+        self._devices, self._wires, self._healthy = devices, wires, healthy
+        return Frame(b"".join(wires), healthy)
 
 
-def _encode(device: OfferedDevice) -> bytes:
-    told = v1beta1.Device(
-        id=str(device.address),
-        health="Healthy" if device.unhealthy is None else "Unhealthy",
-    )
-    if device.numa_node is not None:
-        told.topology = v1beta1.TopologyInfo(nodes=[v1beta1.NumaNode(id=device.numa_node)])
-    # A message of one device is what the device adds to a message of many.
-    return bytes(v1beta1.ListAndWatchResponse(devices=[told]))
+def _health(device: OfferedDevice) -> tuple[object, bool]:
+    return device.address, device.unhealthy is None

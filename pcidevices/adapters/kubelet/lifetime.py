@@ -16,8 +16,11 @@ import structlog
 from anyio import TASK_STATUS_IGNORED, create_task_group, current_time, move_on_after, sleep
 from anyio.abc import TaskStatus
 
+from pcidevices import metrics
+from pcidevices.api.reasons import Reason
 from pcidevices.domain.offer import Offer
 from pcidevices.domain.resourcename import socket_name
+from pcidevices.domain.standing import Standing
 from pcidevices.errors import KubeletAway, KubeletError, PciDevicesError
 from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.latest import Latest
@@ -33,6 +36,7 @@ log = structlog.get_logger()
 FOLDER = Path("/var/lib/kubelet/device-plugins")
 """Where every kubelet has it; its root directory does not move it."""
 _MOST_PATIENT = 600.0
+_GONE = "the plugin's socket is gone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,7 @@ class DevicePlugin:
         self._failures = 0
         self._doubts = 0
         self._last_told = ""
+        self._ended: _Ended | None = None
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """
@@ -80,7 +85,12 @@ class DevicePlugin:
 
         It has started when it has registered, or failed to, once: a kubelet that is away keeps nobody waiting.
         """
-        first = [task_status]
+        try:
+            await self._turns([task_status])
+        finally:
+            metrics.PLUGIN_REGISTERED.remove(self.resource_name)
+
+    async def _turns(self, first: list[TaskStatus[None]]) -> None:
         while True:
             kubelet = await made(self._folder / KUBELET_SOCKET)
             try:
@@ -88,6 +98,7 @@ class DevicePlugin:
             except Exception:
                 log.exception("plugin.crashed", resource=self.resource_name)
                 ended = _Ended("it crashed")
+            self._ended = ended
             self._failures = 0 if ended.lived else self._failures + 1
             retry_in = round(self._pace.backoff(max(0, self._failures - 1)), 3)
             self._tell(ended, retry_in)
@@ -98,12 +109,27 @@ class DevicePlugin:
     def told(self) -> frozenset[str]:
         """The ids of the devices that the kubelet takes for healthy, as far as we have told it."""
         service = self._service
-        return service.told.healthy if service is not None and service.told is not None else frozenset()
+        return service.told.healthy.ids if service is not None and service.told is not None else frozenset()
 
     def tell_again(self) -> None:
         """Tell the kubelet of the same devices once more; after that it writes down anew what it has given away."""
         if self._service is not None:
             self._service.tell_again()
+
+    async def standing(self) -> Standing:
+        """How it stands with the kubelet now, for a person who asks."""
+        service, ended = self._service, self._ended
+        reason = "" if ended is None or ended.error is None else ended.error.reason
+        if ended is not None and ended.why == _GONE:
+            reason = Reason.SOCKET_GONE
+        is_registered = service is not None and service.streamed.is_set() and service.over.value is None
+        return Standing(
+            socket=str(self.socket),
+            socket_found=await made(self.socket) is not None,
+            is_registered=is_registered,
+            reason="" if is_registered else reason,
+            message="" if is_registered or ended is None else ended.why,
+        )
 
     def compare(self, allocatable: frozenset[str]) -> None:
         """
@@ -115,7 +141,7 @@ class DevicePlugin:
         service = self._service
         if service is None or service.told is None:
             return
-        if service.told.healthy == allocatable:
+        if service.told.healthy.ids == allocatable:
             self._doubts = 0
             return
         patience = min(self._pace.lived * 2.0 ** min(self._doubts, 60), _MOST_PATIENT)
@@ -125,6 +151,7 @@ class DevicePlugin:
 
     async def _turn(self, kubelet: Made | None, first: list[TaskStatus[None]]) -> _Ended:
         service = self._service = PluginService(self._offers, self._encoder)
+        metrics.PLUGIN_REGISTERED.labels(self.resource_name).set(0)
         try:
             async with create_task_group() as tg:
                 await tg.start(service.relay)
@@ -133,6 +160,7 @@ class DevicePlugin:
             return ended
         finally:
             self._service = None
+            metrics.PLUGIN_REGISTERED.labels(self.resource_name).set(0)
 
     async def _serve(self, service: PluginService, kubelet: Made | None, first: list[TaskStatus[None]]) -> _Ended:
         try:
@@ -148,12 +176,15 @@ class DevicePlugin:
                         timeout=self._pace.register,
                     )
                     log.info("plugin.registered", resource=self.resource_name, socket=str(self.socket))
+                    metrics.REGISTRATIONS.labels("registered").inc()
+                    metrics.PLUGIN_REGISTERED.labels(self.resource_name).set(1)
                     self._last_told = ""
                     _started(first)
                     return await self._end_of_stream(service, listening, kubelet)
                 finally:
                     service.end()
         except KubeletError as error:
+            metrics.REGISTRATIONS.labels(error.reason).inc()
             return _Ended(str(error), error=error)
 
     async def _end_of_stream(self, service: PluginService, listening: Listening, kubelet: Made) -> _Ended:
@@ -167,7 +198,7 @@ class DevicePlugin:
                 await service.over.wait_for(lambda why: why is not None)
                 break
             if not await listening.is_there():
-                service.over.set("the plugin's socket is gone")
+                service.over.set(_GONE)
             elif await made(self._folder / KUBELET_SOCKET) not in {kubelet, None}:
                 service.over.set("the kubelet has started anew")
         return _Ended(service.over.value or "", lived=current_time() - since >= self._pace.lived)

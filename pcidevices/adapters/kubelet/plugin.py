@@ -16,13 +16,15 @@ from anyio.abc import TaskStatus
 from grpclib import GRPCError, Status
 from grpclib.server import Stream
 
+from pcidevices import metrics
 from pcidevices.domain.allocation import Allocation, Refusal, RefusalKind, allocate
 from pcidevices.domain.offer import Offer
 from pcidevices.domain.preference import prefer
 from pcidevices.kubeletapi import v1beta1
 from pcidevices.runtime.latest import Latest
 
-from .codec import Encoder, Frame
+from .codec import Encoder, Frame, Healthy
+from .wire import AllocateRequest, PreferredAllocationRequest, allocated, preferred
 
 
 log = structlog.get_logger()
@@ -30,10 +32,9 @@ log = structlog.get_logger()
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-LIST_AND_WATCH = "/v1beta1.DevicePlugin/ListAndWatch"
 OPTIONS = v1beta1.DevicePluginOptions(pre_start_required=False, get_preferred_allocation_available=True)
 
-_END = Frame(b"", frozenset())
+_END = Frame(b"", Healthy())
 _STATUS = {
     RefusalKind.MALFORMED: Status.INVALID_ARGUMENT,
     RefusalKind.UNKNOWN: Status.NOT_FOUND,
@@ -45,7 +46,7 @@ _STATUS = {
 class Told:
     """What the kubelet was last told, and since when (on the event loop's clock)."""
 
-    healthy: frozenset[str]
+    healthy: Healthy
     at: float
 
 
@@ -113,7 +114,13 @@ class PluginService(v1beta1.DevicePluginBase):
 
     def __mapping__(self) -> dict[str, Any]:
         mapping: dict[str, Any] = super().__mapping__()
-        mapping[LIST_AND_WATCH] = mapping[LIST_AND_WATCH]._replace(func=self._list_and_watch)
+        for method, answer, request_type in (
+            ("ListAndWatch", self._list_and_watch, v1beta1.Empty),
+            ("GetPreferredAllocation", self._prefer, PreferredAllocationRequest),
+            ("Allocate", self._allocate, AllocateRequest),
+        ):
+            name = f"/v1beta1.DevicePlugin/{method}"
+            mapping[name] = mapping[name]._replace(func=answer, request_type=request_type)
         return mapping
 
     async def _list_and_watch(self, stream: Stream[v1beta1.Empty, Any]) -> None:
@@ -124,10 +131,10 @@ class PluginService(v1beta1.DevicePluginBase):
         try:
             told = None
             while (frame := await self._next(told)) is not _END:
-                await stream.send_message(frame)
+                await stream.send_message(frame.wire)
                 told = frame
                 if self._first is stream:
-                    if self.told is None or self.told.healthy != frame.healthy:
+                    if self.told is None or self.told.healthy is not frame.healthy:
                         self.told = Told(frame.healthy, current_time())
                     self.streamed.set()
         finally:
@@ -149,40 +156,35 @@ class PluginService(v1beta1.DevicePluginBase):
     ) -> v1beta1.PreStartContainerResponse:
         return v1beta1.PreStartContainerResponse()
 
-    @_answering
-    async def get_preferred_allocation(
-        self, preferred_allocation_request: v1beta1.PreferredAllocationRequest
-    ) -> v1beta1.PreferredAllocationResponse:
-        answers = [
-            prefer(self._offers.value, one.available_device_ids, one.must_include_device_ids, one.allocation_size)
-            for one in preferred_allocation_request.container_requests
-        ]
-        return v1beta1.PreferredAllocationResponse(
-            container_responses=[v1beta1.ContainerPreferredAllocationResponse(device_ids=list(ids)) for ids in answers]
-        )
+    async def _prefer(self, stream: Stream[PreferredAllocationRequest, Any]) -> None:
+        await stream.send_message(await self._preferred(await stream.recv_message()))
+
+    async def _allocate(self, stream: Stream[AllocateRequest, Any]) -> None:
+        await stream.send_message(await self._allocated(await stream.recv_message()))
 
     @_answering
-    async def allocate(self, allocate_request: v1beta1.AllocateRequest) -> v1beta1.AllocateResponse:
+    async def _preferred(self, request: PreferredAllocationRequest) -> bytes:
         offer = self._offers.value
-        wanted = [one.devices_ids for one in allocate_request.container_requests]
+        return preferred(prefer(offer, one.available, one.must_include, one.size) for one in request.containers)
+
+    @_answering
+    async def _allocated(self, request: AllocateRequest) -> bytes:
+        offer = self._offers.value
         # All at once first: no device goes to two containers of one request.
-        together = self._granted(allocate(offer, chain.from_iterable(wanted)))
-        each = [self._granted(allocate(offer, ids)) for ids in wanted]
+        together = self._granted(allocate(offer, chain.from_iterable(request.containers)))
+        each = (
+            [together]
+            if len(request.containers) == 1
+            else [self._granted(allocate(offer, ids)) for ids in request.containers]
+        )
         if together.addresses:
             log.info("device.allocated", resource=self.resource_name, addresses=together.addresses)
-        return v1beta1.AllocateResponse(container_responses=[_response(allocation) for allocation in each])
+            metrics.ALLOCATIONS.labels("granted").inc()
+        return allocated(each)
 
     def _granted(self, answer: Allocation | Refusal) -> Allocation:
         if isinstance(answer, Refusal):
             log.warning("allocation.refused", resource=self.resource_name, error=answer.message)
+            metrics.ALLOCATIONS.labels("refused").inc()
             raise GRPCError(_STATUS[answer.kind], answer.message)
         return answer
-
-
-def _response(allocation: Allocation) -> v1beta1.ContainerAllocateResponse:
-    return v1beta1.ContainerAllocateResponse(
-        envs=dict(allocation.envs),
-        devices=[
-            v1beta1.DeviceSpec(container_path=node, host_path=node, permissions="mrw") for node in allocation.nodes
-        ],
-    )

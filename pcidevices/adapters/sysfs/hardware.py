@@ -13,10 +13,12 @@ import structlog
 
 from anyio import move_on_after
 
+from pcidevices import metrics
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import Scan
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.expendable import Expendable
+from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.threads import in_daemon_thread, on_the_loop
 
 from .pciids import PciIds
@@ -32,6 +34,8 @@ LONGEST_BURST = 1.0
 _SLOW_TIMEOUT = 1.0
 _SLOW_BUDGET = 0.25
 _OVERDUE = 30.0
+LONGEST_SCAN = 60.0
+"""Seconds. It takes some milliseconds, and reads what the kernel has at hand; what takes longer hangs."""
 
 
 class _Life(NamedTuple):
@@ -48,21 +52,34 @@ class SysfsHardware:
 
     A scan is one call in a worker thread. The slow attributes are read beside it, once in each
     device's life: a device that does not answer is published without them, and costs nobody else
-    anything. *resync* is the longest time, in seconds, without a look.
+    anything. *resync* is the longest time, in seconds, without a look. *pulse* tells when a look does not return.
     """
 
-    def __init__(self, sysfs: Path, *, pci_ids: PciIds, hints: Debounce, resync: float) -> None:
+    def __init__(
+        self,
+        sysfs: Path,
+        *,
+        pci_ids: PciIds,
+        hints: Debounce,
+        resync: float,
+        pulse: Pulse | None = None,
+        longest_scan: float = LONGEST_SCAN,
+    ) -> None:
         self._sysfs = sysfs
         self._pci_ids = pci_ids
         self._hints = hints
         self._resync = resync
+        self._pulse = pulse or Pulse()
+        self._longest_scan = longest_scan
         self._serials: dict[tuple[PciAddress, int], str] = {}
 
     async def scans(self) -> AsyncIterator[Scan]:
         late = on_the_loop(lambda: self._hints.hint("late attribute"))
         slow = Expendable(self._serial, timeout=_SLOW_TIMEOUT, on_late=late)
         while True:
-            seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
+            self._pulse.expect("the end of a scan", within=self._longest_scan)
+            with metrics.SCAN_SECONDS.time():
+                seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
             lives = [_Life(d.address, seen.lives[d.address], d.driver) for d in seen.scan.devices]
             slow.ask(lives)
             await slow.settle(_SLOW_BUDGET)
@@ -72,9 +89,12 @@ class SysfsHardware:
             # The resync is spread: the nodes of a cluster need not all look at the same moment.
             pause = _SLOW_TIMEOUT if slow.busy else self._resync * random.uniform(0.9, 1.1)  # noqa: S311  no secret
             hints: dict[str, int] = {"resync": 1}
+            self._pulse.expect("the next scan", within=pause + self._longest_scan)
             with move_on_after(pause):
                 hints = await self._hints.wait()
             log.debug("scan.due", hints=hints)
+            for source, count in hints.items():
+                metrics.HINTS.labels(source).inc(count)
 
     def look(self) -> Seen:
         """One scan with names. Blocking; raises SysfsUnreadable."""

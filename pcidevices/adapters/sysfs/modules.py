@@ -24,6 +24,9 @@ ANY_DEVICE = "vfio_pci"
 PATIENCE = 30.0
 """Seconds for one `modprobe`: a driver's start probes its devices one after another."""
 
+_LISTS = ("modules.dep", "modules.builtin")
+"""What depmod and the kernel's build leave: every module that can be loaded, and those that need not be."""
+
 _PREFIX = "vfio_pci:"
 _START = f"alias {_PREFIX}".encode()
 _MODULE = re.compile(r"(?!-)[A-Za-z0-9_-]+")
@@ -39,6 +42,10 @@ class Modules(Protocol):
 
     def vfio_modules(self) -> frozenset[str]:
         """All modules with such drivers, as far as they are listed. May block shortly."""
+        ...
+
+    def has(self, module: str) -> bool | None:
+        """Whether there is such a module to be loaded; None when that cannot be known. May block shortly."""
         ...
 
     async def load(self, name: str) -> None:
@@ -72,6 +79,12 @@ class KernelModules:
 
     def vfio_modules(self) -> frozenset[str]:
         return frozenset(module for _, module in self._listed()) | {ANY_DEVICE}
+
+    def has(self, module: str) -> bool | None:
+        known = [
+            found for name in _LISTS if (found := self._lists(self._aliases_file.with_name(name), module)) is not None
+        ]
+        return any(known) if known else None
 
     async def load(self, name: str) -> None:
         if not (_MODULE.fullmatch(name) or _ALIAS.fullmatch(name)):
@@ -112,6 +125,14 @@ class KernelModules:
             )
         return ("-d", str(self._root.parent.parent))
 
+    def _lists(self, path: Path, module: str) -> bool | None:
+        wanted = module.replace("-", "_").encode()
+        try:
+            with path.open("rb") as lines:
+                return any(_file_of(line).replace(b"-", b"_") == wanted for line in lines)
+        except OSError:
+            return None
+
     def _listed(self) -> list[tuple[str, str]]:
         """Each alias of VFIO and its module. The file is read again when it has changed."""
         try:
@@ -122,6 +143,11 @@ class KernelModules:
         except OSError:
             return []
         return self._aliases[1]
+
+
+def _file_of(line: bytes) -> bytes:
+    """The module's name in a line such as ``kernel/drivers/vfio/pci/vfio-pci.ko.xz: …``."""
+    return line.partition(b":")[0].rpartition(b"/")[2].partition(b".")[0].strip()
 
 
 def vfio_aliases(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:

@@ -10,18 +10,13 @@ import structlog
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.naming import PciNames
 
+from .pciidsfile import USUAL_PLACES
+
 
 log = structlog.get_logger()
 
-USUAL_PLACES = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", "/usr/share/pci.ids")
-
 _HEX = frozenset(b"0123456789abcdef")
 _CLASS_PREFIX = b"C "
-
-
-def find(places: Iterable[str] = USUAL_PLACES) -> Path | None:
-    """The system's database, where distributions put it; None when there is none."""
-    return next((path for path in map(Path, places) if path.is_file()), None)
 
 
 class PciIds:

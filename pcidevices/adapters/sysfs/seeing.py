@@ -59,7 +59,7 @@ def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
         modalias=around.modalias,
         host_uses=_host_uses(around.device, for_vms, places) if isinstance(around.device, PciDevice) else (),
         holders=holders(around.members, for_vms, sysfs=places.sysfs, proc=places.proc, dev=places.dev),
-        vfio=vfio_driver(places.sysfs, drivers, modules.vfio_driver(around.modalias)),
+        vfio=vfio_driver(places.sysfs, drivers, modules.vfio_driver(around.modalias), modules=modules),
         drivers=frozenset(drivers),
         vfio_drivers=for_vms,
         machine=_machine(places.sysfs),

@@ -8,6 +8,7 @@ import structlog
 
 from anyio.abc import TaskGroup
 
+from pcidevices import metrics
 from pcidevices.domain.address import PciAddress
 from pcidevices.errors import WriteTimedOut
 
@@ -56,12 +57,19 @@ class WritesUnderWay:
                 await write_it()
             finally:
                 del self._writes[address]
+                metrics.HUNG_WRITES.remove(str(address))
 
         call = Call(self._tasks, until_returned, on_late=lambda: self._returned(write, call))
         self._writes[address] = write, call
         try:
             await call.result(within=self._patience)
+            _count(write, call, "done")
+        except OSError:
+            _count(write, call, "refused")
+            raise
         except Unanswered:
+            _count(write, call, "overdue")
+            metrics.HUNG_WRITES.labels(str(address)).set(1)
             log.warning("step.overdue", address=str(address), step=str(write), seconds=self._patience)
             raise self._timed_out(address) from None
 
@@ -75,3 +83,7 @@ class WritesUnderWay:
         seconds, error = round(call.seconds, 1), str(call.error or "")
         log.info("step.returned", address=str(write.address), step=str(write), seconds=seconds, error=error)
         self._on_return(write.address)
+
+
+def _count(write: StepWrite, call: Call[None], outcome: str) -> None:
+    metrics.WRITE_SECONDS.labels(type(write.step).__name__, outcome).observe(call.seconds)

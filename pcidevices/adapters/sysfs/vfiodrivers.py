@@ -30,14 +30,15 @@ def vfio_drivers(drivers: dict[str, str | None], modules: Modules) -> frozenset[
     return frozenset(name for name, module in drivers.items() if module in ours or name.endswith(_ENDINGS))
 
 
-def vfio_driver(sysfs: Path, drivers: dict[str, str | None], module: str) -> VfioDriver:
+def vfio_driver(sysfs: Path, drivers: dict[str, str | None], module: str, *, modules: Modules) -> VfioDriver:
     """The driver that *module* has brought, if it has. Blocking."""
     brought = (name.removeprefix("pci:") for name in listing(sysfs / "module" / module / "drivers"))
     by_link = (name for name, its_module in drivers.items() if its_module == module)
     found = next((name for name in (*brought, *by_link) if name in drivers), None)
     if found is None and module == ANY_DEVICE and _DRIVER_OF_ANY_DEVICE in drivers:
         found = _DRIVER_OF_ANY_DEVICE  # built in, which need not leave a trace in /sys/module
-    return VfioDriver(module=module, name=found)
+    can_be_loaded = modules.has(module) if found is None else None
+    return VfioDriver(module=module, name=found, can_be_loaded=can_be_loaded)
 
 
 def _module_of(driver: Path) -> str | None:

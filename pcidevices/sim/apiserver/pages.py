@@ -1,4 +1,4 @@
-"""The paths that lead to no object: version, health, discovery, OpenAPI, access reviews."""
+"""The paths that lead to no object: version, health, discovery, OpenAPI, reviews of who asks."""
 
 from __future__ import annotations
 
@@ -35,13 +35,16 @@ _ALLOWED: Object = {
     "spec": {},
     "status": {"allowed": True, "reason": "everything is allowed here"},
 }
+_REVIEWS = (["apis", "authentication.k8s.io", "v1", "selfsubjectreviews"], ["apis", *discovery.ACCESS_REVIEWS])
+_ADMINISTRATOR = "admin"
 
 
 def page(catalog: Catalog, request: web.BaseRequest) -> web.Response | None:
     """The answer where the path is one of these, else None."""
     parts = request.path.strip("/").split("/")
-    if request.method == "POST" and parts == ["apis", *discovery.ACCESS_REVIEWS]:
-        return answer(_ALLOWED, status=HTTPStatus.CREATED)  # the body may be protobuf; nobody reads it
+    if request.method == "POST" and parts in _REVIEWS:  # the body may be protobuf; nobody reads it
+        review = _who(request) if parts == _REVIEWS[0] else _ALLOWED
+        return answer(review, status=HTTPStatus.CREATED)
     match parts if request.method == "GET" else []:
         case ["version"]:
             return answer(VERSION)
@@ -53,6 +56,17 @@ def page(catalog: Catalog, request: web.BaseRequest) -> web.Response | None:
             body = discovery.aggregated(catalog, core=root == "api")
             return answer(body, content_type=discovery.AGGREGATED)
     return _discovery(catalog, parts, request.host)
+
+
+def _who(request: web.BaseRequest) -> Object:
+    """Nobody authenticates here: who asks is who they say that they act for, else the administrator."""
+    name = request.headers.get("Impersonate-User", _ADMINISTRATOR)
+    return {
+        "kind": "SelfSubjectReview",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {},
+        "status": {"userInfo": {"username": name, "groups": ["system:authenticated"]}},
+    }
 
 
 def _openapi(catalog: Catalog, version: str, path: str) -> web.Response:

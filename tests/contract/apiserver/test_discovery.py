@@ -100,6 +100,13 @@ async def test_everything_is_allowed_to_the_administrator(api: Api) -> None:
     assert (answer.status, answer["status"]["allowed"]) == (201, True)
 
 
+async def test_everyone_is_told_who_they_are(api: Api) -> None:
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    answer = await api.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", review)
+
+    assert (answer.status, answer["status"]["userInfo"]["username"]) == (201, "admin")
+
+
 async def test_openapi_tells_kubectl_that_the_server_validates(api: Api) -> None:
     """A PATCH operation per kind, with its group, version and kind, and a parameter `fieldValidation`."""
     index = await api.get("/openapi/v3")

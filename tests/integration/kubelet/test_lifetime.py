@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from anyio import create_task_group, fail_after, to_thread
+from anyio import create_task_group, fail_after, sleep, to_thread
 from structlog.testing import capture_logs
 
 from pcidevices.adapters.kubelet.lifetime import DevicePlugin, Pace
 from pcidevices.domain.offer import Offer
+from pcidevices.domain.standing import Standing
 from pcidevices.errors import KubeletAway, RegistrationRefused, SocketUnusable
 from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.latest import Latest
@@ -32,7 +33,7 @@ HEALTHY = ["0000:04:00.0", "0000:05:00.0"]
 async def running(offers: Latest[Offer], folder: Path, pace: Pace = PACE) -> AsyncIterator[DevicePlugin]:
     plugin = DevicePlugin(offers, folder=folder, pace=pace)
     async with create_task_group() as tg:
-        with fail_after(10):
+        with fail_after(30):
             await tg.start(plugin.run)
         yield plugin
         tg.cancel_scope.cancel()
@@ -69,6 +70,21 @@ async def test_a_kubelet_that_starts_anew_finds_the_plugin(offers: Latest[Offer]
             await to_thread.run_sync(kubelet.start)
             await until(lambda times=restarts: len(kubelet.registrations) > times)  # type: ignore[misc]
         await until(lambda: kubelet.allocatable == HEALTHY)
+
+
+async def test_how_a_plugin_stands_is_told_to_whoever_asks(offers: Latest[Offer], kubelet: FakeKubelet) -> None:
+    async with running(offers, kubelet.folder) as plugin:
+        await until(lambda: kubelet.allocatable == HEALTHY)
+        assert await plugin.standing() == Standing(socket=str(plugin.socket), socket_found=True, is_registered=True)
+
+        await to_thread.run_sync(kubelet.stop)
+        (kubelet.folder / "kubelet.sock").unlink(missing_ok=True)
+        with fail_after(30):
+            while (standing := await plugin.standing()).is_registered or not standing.reason:  # noqa: ASYNC110
+                await sleep(0.01)  # waits: a plugin tells nobody how it stands
+
+        assert standing.reason == KubeletAway.reason
+        assert "is the kubelet running?" in standing.message
 
 
 async def test_a_stream_that_is_lost_is_a_new_turn(offers: Latest[Offer], kubelet: FakeKubelet) -> None:

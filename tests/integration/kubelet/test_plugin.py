@@ -99,9 +99,9 @@ async def test_what_the_kubelet_would_not_see_is_no_frame(offers: Latest[Offer],
     assert await in_thread(next, stream) == FRAME
     first, second, third = offers.value.devices
 
-    offers.set(replace(offers.value, devices=(first, replace(second, unhealthy="its driver is nouveau"), third)))
+    offers.set(replace(offers.value, devices=(first, second._replace(unhealthy="its driver is nouveau"), third)))
     await wait_all_tasks_blocked()
-    offers.set(replace(offers.value, devices=(first, replace(second, unhealthy=None), third)))
+    offers.set(replace(offers.value, devices=(first, second._replace(unhealthy=None), third)))
 
     frame = message("v1beta1.ListAndWatchResponse").FromString(await in_thread(next, stream))
     assert [device.health for device in frame.devices] == ["Healthy"] * 3

@@ -35,7 +35,7 @@ class Hints:
 
     async def after(self, count: int) -> None:
         """Wait for one more than *count*."""
-        with fail_after(5):
+        with fail_after(20):
             while self.count <= count:
                 self._came = Event()
                 await self._came.wait()
@@ -130,7 +130,7 @@ async def test_events_that_were_too_many_to_be_told_are_a_hint(dev: Path) -> Non
 
 async def test_a_folder_that_cannot_be_watched_is_told_and_ends_the_source(dev: Path) -> None:
     hints = Hints()
-    with capture_logs() as logs, fail_after(5):
+    with capture_logs() as logs, fail_after(20):
         await VfioNodes(dev / "none").run(hints)
 
     assert [log["event"] for log in logs] == ["inotify.unavailable"]

@@ -44,7 +44,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str], arguments: list
         status = int(end.code or 0)
 
     assert status == 0
-    assert capsys.readouterr().out == f"pcidevices {__version__}\n"
+    assert capsys.readouterr().out.splitlines()[0] == f"pcidevices {__version__}"
 
 
 def test_help_and_version_import_nothing_that_takes_long() -> None:

@@ -14,6 +14,7 @@ from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import Scan
 from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.offer import Offer
+from pcidevices.domain.outlook import Outlook
 from pcidevices.domain.published import PublishedDevice
 from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Step
@@ -181,6 +182,7 @@ class Agent:
         points: Points | None = None,
         simulated: bool = False,
         kubelet: ToldKubelet | None = None,
+        outlook: Outlook = Outlook(),  # noqa: B008  a value
         now: str = "2026-03-04T05:06:07Z",
     ) -> None:
         self.server = server
@@ -197,6 +199,7 @@ class Agent:
             control=world,
             events=self.events,
             pods=PodUsers(self.kubelet, self.kubelet.is_advertised),
+            outlook=lambda _: outlook,
             now=lambda: now,
         )
         self.catch_up()

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pcidevices.domain.claim import Claim
-from pcidevices.domain.conditions import condition
+from pcidevices.domain.conditions import Finding, condition
+from pcidevices.domain.outlook import Outlook
 from pcidevices.domain.steps import Unbind
 from pcidevices.errors import Conflict, DriverMissing, Unavailable
 from tests.support.builders import a_claim, a_gpu, a_published
@@ -72,6 +73,41 @@ async def test_at_rest_nothing_is_written(kernel: TinyKernel, server: ClaimServe
 
     assert server.writes == []
     assert kernel.taken == taken
+
+
+async def test_what_is_known_of_kubevirt_costs_no_request_of_its_own(kernel: TinyKernel, server: ClaimServer) -> None:
+    permitted = Finding("True", "Permitted", "KubeVirt lets virtual machines have it")
+    agent = Agent(server, kernel, outlook=Outlook(permitted=permitted))
+
+    await agent.settle()
+
+    assert server.writes == ["hold", "status", "status"]
+    assert condition(server.objects[NAME].status.conditions, "Permitted").status == "True"
+    assert agent.events.reasons == ["Ready"]
+
+
+async def test_what_is_found_later_is_one_more_and_a_start_none(kernel: TinyKernel, server: ClaimServer) -> None:
+    await Agent(server, kernel).settle()
+    server.writes.clear()
+    doubted = Outlook(permitted=Finding("False", "NotPermitted", "somebody takes it out"))
+
+    await Agent(server, kernel, outlook=doubted).settle()
+    assert server.writes == ["status"]
+
+    await Agent(server, kernel).settle()
+    assert server.writes == ["status"]
+    assert ready(server.objects[NAME])
+
+
+async def test_a_name_that_cannot_be_offered_is_an_event_and_not_ready(kernel: TinyKernel, server: ClaimServer) -> None:
+    refused = Outlook(refused=Finding("False", "ResourceNameTaken", "another has it"))
+
+    agent = Agent(server, kernel, outlook=refused)
+    await agent.settle()
+
+    assert agent.events.reasons == ["!ResourceNameTaken"]
+    assert kernel.driver == "vfio-pci"
+    assert not ready(server.objects[NAME])
 
 
 async def test_nothing_is_done_before_the_record_is_safe(kernel: TinyKernel, server: ClaimServer) -> None:

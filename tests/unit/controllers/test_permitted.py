@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from pcidevices.api.v1beta1 import ClaimedDevice, Condition, PCIDeviceClaimStatus
 from pcidevices.controllers.permitted import KUBEVIRT, PERMITTED, PermittedReconciler
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.permitted import Listed, Permission
 from pcidevices.errors import Conflict, Forbidden, PciDevicesError, Refused, Unavailable
@@ -19,7 +20,7 @@ from pcidevices.registry import Registry
 from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.controller import Request, work
 from pcidevices.runtime.workqueue import WorkQueue
-from tests.support.builders import NODE, a_claim, a_gpu, a_published
+from tests.support.builders import NODE, a_claim, a_gpu, a_nic, a_published
 
 from .kubevirts import KubeVirts
 
@@ -43,11 +44,13 @@ def a_taken_claim(version: str = "1", allowed: str = "True") -> Claim:
 class Agent:
     """One node's share in the list, between its registry and the cluster."""
 
-    def __init__(self, kubevirts: KubeVirts) -> None:
+    def __init__(
+        self, kubevirts: KubeVirts, *, look_at: Callable[[Iterable[PciAddress]], object] = lambda _: None
+    ) -> None:
         self.registry = Registry()
         self.registry.replace_published([PUBLISHED], 1)
         self.queue: WorkQueue[Request] = WorkQueue(Backoff(0.25, 60.0))
-        self.reconciler = PermittedReconciler(NODE, registry=self.registry, kubevirts=kubevirts)
+        self.reconciler = PermittedReconciler(NODE, registry=self.registry, kubevirts=kubevirts, look_at=look_at)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -363,3 +366,29 @@ async def test_a_conflict_is_told_to_the_queue() -> None:
     kubevirts.after = another_writes
     with pytest.raises(Conflict):
         await agent.reconciler.reconcile("kubevirt")
+
+
+async def test_who_is_concerned_is_looked_at_when_something_is_found_and_not_again() -> None:
+    looked_at: list[frozenset[PciAddress]] = []
+    agent = Agent(KubeVirts(EMPTY), look_at=lambda addresses: looked_at.append(frozenset(addresses)))
+    claim = a_taken_claim()
+    async with agent.running():
+        assert agent.reconciler.finding(claim) is None
+        agent.claims(claim)
+        await sleep(1)
+        found = agent.reconciler.finding(claim)
+        assert found is not None
+        assert found.reason == "Permitted"
+        assert looked_at == [{claim.address}]
+
+        await sleep(10 * HOUR)
+        assert looked_at == [{claim.address}]
+
+
+async def test_of_what_is_not_published_nothing_is_known() -> None:
+    agent = Agent(KubeVirts(EMPTY))
+    agent.claims(a_taken_claim())
+    async with agent.running():
+        await sleep(1)
+
+        assert agent.reconciler.finding(a_claim(a_nic())) is None

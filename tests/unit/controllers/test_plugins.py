@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from anyio import create_task_group, sleep, sleep_forever, wait_all_tasks_blocked
+from structlog.testing import capture_logs
 
 from pcidevices.controllers.plugins import Plugins
 from pcidevices.domain.device import Scan
 from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.offer import Offer
+from pcidevices.domain.standing import Standing
 from pcidevices.errors import KubeletAway
 from pcidevices.registry import Registry
 from pcidevices.runtime.latest import Latest
@@ -34,6 +36,9 @@ class OnePlugin:
     @property
     def told(self) -> frozenset[str]:
         return frozenset(str(one.address) for one in self.offers.value.devices if one.unhealthy is None)
+
+    async def standing(self) -> Standing:
+        return Standing(socket="here.sock", socket_found=True, is_registered=self.is_running)
 
     def compare(self, allocatable: frozenset[str]) -> None:
         self.compared.append(allocatable)
@@ -139,3 +144,50 @@ async def test_at_the_end_all_plugins_have_ended(registry: Registry) -> None:
         assert len(kubelet.running) == 2
 
     assert kubelet.running == []
+
+
+async def test_what_cannot_be_offered_is_told_once_and_looked_at_when_it_is_and_when_it_was(
+    registry: Registry,
+) -> None:
+    looked_at: list[set[str]] = []
+    registry.replace_published([a_published(CARD, resource_name="Not/valid"), a_published(NIC)], 1)
+    plugins = Plugins(
+        NODE,
+        registry=registry,
+        kubelet=TheKubelet(),
+        look_at=lambda addresses: looked_at.append(set(map(str, addresses))),
+    )
+    registry.replace_claims([a_ready_claim(CARD)])
+    async with create_task_group() as tg:
+        with capture_logs() as logs:
+            await tg.start(plugins.run)
+            registry.replace_claims([a_ready_claim(CARD), a_ready_claim(NIC)])
+            await wait_all_tasks_blocked()
+
+        refusal = plugins.refusal(CARD.address)
+        assert refusal is not None
+        assert refusal.reason == "ResourceNameInvalid"
+        assert plugins.refusal(NIC.address) is None
+        assert [(line["event"], line["reason"]) for line in logs] == [("resource.refused", "ResourceNameInvalid")]
+        assert looked_at == [{GPU}]
+
+        registry.replace_published([a_published(CARD), a_published(NIC)], 2)
+        await wait_all_tasks_blocked()
+        assert plugins.refusal(CARD.address) is None
+        assert looked_at == [{GPU}, {GPU}]
+        tg.cancel_scope.cancel()
+
+
+async def test_the_name_goes_to_the_next_when_the_first_is_released(registry: Registry) -> None:
+    kubelet = TheKubelet()
+    registry.replace_published(
+        [a_published(CARD, resource_name="a.com/card"), a_published(NIC, resource_name="a.com/CARD")], 1
+    )
+    first, second = a_ready_claim(CARD, created="2026-01-01T00:00:00Z"), a_ready_claim(NIC, created="2026-01-02")
+    registry.replace_claims([first, second])
+    async with running(registry, kubelet):
+        assert kubelet.running == ["a.com/card"]
+
+        registry.replace_claims([second])
+        await wait_all_tasks_blocked()
+        assert kubelet.running == ["a.com/CARD"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pcidevices.domain.advertise import offers
+from pcidevices.domain.advertise import Advertised, advertised, offers
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.held import HeldDevice
@@ -31,7 +32,7 @@ def a_ready_claim(device: PciDevice, **changes: Any) -> Claim:
 
 def offered(
     *devices: PciDevice, claims: list[Claim], held: tuple[HeldDevice, ...] = (), **names: str
-) -> dict[str, Offer]:
+) -> Mapping[str, Offer]:
     published = [a_published(device) for device in devices]
     published = [
         replace(
@@ -140,21 +141,53 @@ def test_devices_of_other_plugins_are_nothing_to_us() -> None:
     assert offered(on_vfio(a_gpu()), claims=[], held=held) == {}
 
 
-def test_a_name_that_the_kubelet_would_refuse_is_not_offered() -> None:
-    gpu = on_vfio(a_gpu())
+def advertised_as(names: dict[str, str], *claims: Claim) -> Advertised:
+    """What is advertised of devices on their vfio drivers, by the names that were published for them."""
+    devices = {claim.address: on_vfio(a_gpu(str(claim.address))) for claim in claims}
+    published = (a_published(device, resource_name=names[str(at_)]) for at_, device in devices.items())
+    return advertised(devices, claims, {one.name: one for one in published}, (), node_name=NODE)
 
-    assert offered(gpu, claims=[a_ready_claim(gpu)], janus_000004000="Not/A/Name") == {}
+
+FIRST = a_ready_claim(a_gpu(), created="2026-01-01T00:00:00Z")
+SECOND = a_ready_claim(a_nic(), created="2026-01-01T00:00:01Z")
 
 
-def test_of_two_names_that_a_machine_could_not_tell_apart_one_is_offered() -> None:
+def test_a_name_that_the_kubelet_would_refuse_is_not_offered_and_it_is_told_why() -> None:
+    found = advertised_as({GPU: "Not/A/Name", NIC: "a.com/x"}, FIRST, SECOND)
+
+    assert list(found.offers) == ["a.com/x"]
+    assert [(str(address), finding.reason) for address, finding in found.refused.items()] == [
+        (GPU, "ResourceNameInvalid")
+    ]
+
+
+@pytest.mark.parametrize("names", [("a.com/CARD_1", "a.com/card_1"), ("a.com/card_1", "a.com/CARD_1")])
+def test_of_two_names_that_a_machine_could_not_tell_apart_the_one_claimed_first_is_offered(
+    names: tuple[str, str],
+) -> None:
+    """Whatever their order: nothing is taken from those who have it."""
+    found = advertised_as(dict(zip((GPU, NIC), names, strict=True)), SECOND, FIRST)
+
+    assert list(found.offers) == [names[0]]
+    assert list(found.refused) == [at(NIC)]
+    assert found.refused[at(NIC)].reason == "ResourceNameTaken"
+    assert names[0] in found.refused[at(NIC)].message
+
+
+def test_of_two_claimed_in_the_same_second_the_first_name_is_offered() -> None:
+    twin = replace(SECOND, created=FIRST.created)
+
+    assert list(advertised_as({GPU: "a.com/card", NIC: "a.com/CARD"}, FIRST, twin).offers) == ["a.com/CARD"]
+
+
+def test_what_only_a_pod_holds_gives_way_to_what_is_claimed() -> None:
     gpu, nic = on_vfio(a_gpu()), on_vfio(a_nic())
+    published = [a_published(gpu, resource_name="a.com/CARD"), a_published(nic, resource_name="a.com/card")]
+    held = (HeldDevice("default", "vm", "compute", "a.com/CARD", (GPU,)),)
 
-    names = offered(
-        gpu,
-        nic,
-        claims=[a_ready_claim(gpu), a_ready_claim(nic)],
-        janus_000004000="a.com/CARD_1",
-        janus_000005000="a.com/card_1",
+    found = advertised(
+        {gpu.address: gpu, nic.address: nic}, [SECOND], {one.name: one for one in published}, held, node_name=NODE
     )
 
-    assert list(names) == ["a.com/CARD_1"]
+    assert list(found.offers) == ["a.com/card"]
+    assert found.refused == {}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
+from pcidevices.api.v1beta1 import Look
 from pcidevices.domain.device import Unreadable
 from pcidevices.domain.inventory import Amend, Create, Decision, Leave, Policy, Remove, status_of
 from pcidevices.domain.published import PublishedDevice
@@ -35,6 +36,17 @@ WITH_BRIDGES = Policy(bridges=True)
 )
 def test_what_each_situation_asks_for(device: Seen, published: PublishedDevice | None, expected: Decision) -> None:
     assert decided(device, published) == expected
+
+
+def test_the_answer_to_a_look_is_no_difference_and_is_kept_when_there_is_one() -> None:
+    answer = Look(request="one", time=NOW)
+    published = a_published(GPU, look=answer)
+
+    assert decided(GPU, published) == Leave()
+    amended = decided(replace(GPU, driver="vfio-pci"), published)
+    assert isinstance(amended, Amend)
+    assert amended.status is not None
+    assert amended.status.look == answer
 
 
 def test_a_new_device_is_published_with_its_labels_its_owner_and_all_that_is_seen() -> None:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pcidevices.domain.resourcename import SOCKET_PATH_LIMIT, collisions, env_name, socket_name, why_invalid
+from pcidevices.domain.resourcename import SOCKET_PATH_LIMIT, env_name, refusals, socket_name, why_invalid
 
 
 FOLDER = "/var/lib/kubelet/device-plugins"
-NAMES = st.from_regex(r"[a-z]{1,20}\.com/[A-Za-z0-9][A-Za-z0-9_.-]{0,61}[A-Za-z0-9]", fullmatch=True)
+NAMES = st.from_regex(r"[a-z](-?[a-z]){0,9}\.com/[A-Za-z0-9][A-Za-z0-9_.-]{0,61}[A-Za-z0-9]", fullmatch=True)
 
 
 @pytest.mark.parametrize(
@@ -60,10 +60,21 @@ def test_only_slashes_and_dots_change_in_the_variable() -> None:
     assert env_name("my-org.com/t4-a_b.c") == "PCI_RESOURCE_MY-ORG_COM_T4-A_B_C"
 
 
-def test_names_that_share_a_variable_are_found() -> None:
-    names = ["a.com/x.y", "a.com/X_Y", "a.com/x-y", "b.com/z", "b.com/z"]
+def test_of_names_that_share_a_variable_the_first_is_taken_and_the_others_are_told_of_it() -> None:
+    refused = refusals(["a.com/x.y", "a.com/X_Y", "a.com/x-y", "b.com/z", "b.com/z"])
 
-    assert collisions(names) == (("a.com/X_Y", "a.com/x.y"),)
+    assert list(refused) == ["a.com/X_Y"]
+    assert refused["a.com/X_Y"].reason == "ResourceNameTaken"
+    assert "a.com/x.y, which was claimed before" in refused["a.com/X_Y"].message
+    assert "PCI_RESOURCE_A_COM_X_Y" in refused["a.com/X_Y"].message
+
+
+def test_an_invalid_name_is_refused_and_takes_no_variable() -> None:
+    refused = refusals(["A.com/x", "a.com/x"])
+
+    assert list(refused) == ["A.com/x"]
+    assert refused["A.com/x"].reason == "ResourceNameInvalid"
+    assert "DNS name in lower case" in refused["A.com/x"].message
 
 
 def test_a_socket_is_named_after_its_resource() -> None:
@@ -80,7 +91,12 @@ def test_a_name_that_just_fits_is_not_shortened() -> None:
     assert len(f"{FOLDER}/{socket_name(over, folder=f'{FOLDER}/')}") <= SOCKET_PATH_LIMIT
 
 
-@given(st.lists(NAMES, unique_by=lambda name: name.replace("/", "-")), st.integers(1, 80))
+def test_where_the_slash_stands_makes_another_socket() -> None:
+    assert socket_name("a/b-c", folder=FOLDER) == "kubevirt-a-b-c.sock"
+    assert socket_name("a-b/c", folder=FOLDER) == "kubevirt-a-b-c-4e84717d75.sock"
+
+
+@given(st.lists(NAMES, unique=True), st.integers(1, 80))
 def test_every_socket_fits_and_has_a_name_of_its_own(names: list[str], depth: int) -> None:
     """However long the folder's and the resource's names are, within what can fit at all."""
     folder = "/" + "d" * (depth - 1)

@@ -52,6 +52,13 @@ def test_a_device_is_read_with_everything_that_we_write() -> None:
     assert device.status.conditions == (Condition(type="Present", status="True", reason="Seen"),)
 
 
+def test_a_device_that_asks_for_a_look_is_read_with_what_it_asks() -> None:
+    device = published_device(raw(META | {"annotations": {"devices.harvesterhci.io/look": "one"}}), "janus")
+
+    assert device is not None
+    assert device.look_asked == "one"
+
+
 def test_a_new_device_has_an_empty_status() -> None:
     device = published_device(raw(META), "janus")
 

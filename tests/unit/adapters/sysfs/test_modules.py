@@ -154,3 +154,19 @@ async def test_who_wants_a_module_while_it_is_loaded_waits_for_that(root: Path) 
         async with create_task_group() as tg:
             for _ in range(5):
                 tg.start_soon(modules.load, "vfio_pci")
+
+
+def test_a_module_that_depmod_lists_can_be_loaded_and_another_cannot(root: Path) -> None:
+    """Compressed or not, with hyphens or underscores."""
+    here = root / os.uname().release
+    (here / "modules.dep").write_text("kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/drivers/vfio/vfio.ko.xz\n")
+    (here / "modules.builtin").write_text("kernel/drivers/vfio/pci/mlx5_vfio_pci.ko\n")
+    modules = KernelModules(root)
+
+    assert modules.has("vfio_pci")
+    assert modules.has("mlx5_vfio_pci")
+    assert modules.has("qat_vfio_pci") is False
+
+
+def test_without_a_list_of_modules_nobody_knows(root: Path) -> None:
+    assert KernelModules(root).has("vfio_pci") is None

@@ -8,7 +8,8 @@ import pytest
 
 from structlog.testing import capture_logs
 
-from pcidevices.adapters.sysfs.pciids import PciIds, find
+from pcidevices.adapters.sysfs.pciids import PciIds
+from pcidevices.adapters.sysfs.pciidsfile import find
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.naming import UNNAMED, PciNames
