@@ -64,16 +64,22 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """A cluster for the length of the block."""
-    subprocess.run([ROOT / "hack/cluster", "up", "--dir", folder], check=True)
+def running_control_plane(folder: Path, *options: str) -> Iterator[Cluster]:
+    """An API server for the length of the block, with nothing of ours on it."""
+    subprocess.run([ROOT / "hack/cluster", "up", "--dir", folder, *options], check=True)
     try:
-        cluster = Cluster(folder)
-        cluster.kubectl("apply", "-f", ROOT / "manifests/crds.yaml")
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
-        yield cluster
+        yield Cluster(folder)
     finally:
         subprocess.run([ROOT / "hack/cluster", "down", "--dir", folder], check=True)
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster for the length of the block."""
+    with running_control_plane(folder) as cluster:
+        cluster.kubectl("apply", "-f", ROOT / "manifests/crds/crds.yaml")
+        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        yield cluster
 
 
 @dataclass
