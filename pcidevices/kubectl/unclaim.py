@@ -1,0 +1,113 @@
+"""
+Give claimed PCI devices back to their host drivers.
+
+  kubectl unclaim janus-00005e000            by the name of its PCIDevice or claim
+  kubectl unclaim janus 5e:00.0 --wait       by node and address; wait until the device is back
+  kubectl unclaim gtx --group                with its whole IOMMU group
+
+While a virtual machine has the device the claim waits; nothing is taken from under it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from collections.abc import Sequence
+
+from pcidevices.domain.claims import READY
+from pcidevices.errors import ConfigError, KubectlFailed, NotFound
+
+from .claimed import meant, with_groups
+from .duration import duration
+from .finding import add_choice
+from .following import turns
+from .objects import CLAIM_KIND, CLAIMS, Claim, claims, devices
+from .output import print_deleted
+from .progress import line, turned, why_not_ready
+from .screen import Screen
+from .transport import Kubectl
+
+
+RESOURCE = f"pcideviceclaim.{CLAIM_KIND.partition('.')[2]}"
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `kubectl unclaim`."""
+    add_choice(parser)
+    add = parser.add_argument
+    add("--group", action="store_true", help="give back all claimed devices of each one's IOMMU group")
+    add("--wait", action="store_true", help="wait until all are on their host drivers again, and say how it goes")
+    add("--timeout", type=duration, default=60.0, metavar="TIME", help="how long to wait (60s)")
+    add("--dry-run", choices=("none", "client", "server"), default="none", help="do not do it (none)")
+    add("-o", "--output", choices=("name",), default="", metavar="name", help="print the names alone")
+
+
+def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
+    """Choose, say who has them, delete, and wait if that is wanted."""
+    words = [*flags.device, *([flags.address] if flags.address else [])]
+    if not words and not flags.selector:
+        raise ConfigError("no device is named; `kubectl pci list --claimed` shows those that are claimed")
+    here = [claim for claim in claims(kubectl) if not flags.node or claim.spec.node_name == flags.node]
+    listed = list(devices(kubectl, node=flags.node, selector=flags.selector))
+    if flags.selector:
+        places = {device.place for device in listed}
+        here = [claim for claim in here if claim.place in places]
+    chosen = meant(here, listed, words) if words else here
+    if flags.group:
+        chosen = with_groups(chosen, here, listed)
+    if not chosen:
+        raise NotFound(f"nobody claims a device with the labels {flags.selector}")
+    in_use = {device.place: device.status.in_use_by for device in listed if device.status.in_use_by}
+    for claim in chosen:
+        if pods := in_use.get(claim.place):
+            print(f"{claim.name}: in use by {', '.join(pods)}; it is given back when they end", file=sys.stderr)
+    gone, failed = _deleted(chosen, flags, kubectl)
+    if flags.wait and flags.dry_run == "none" and gone:
+        return int(not _given_back(gone, flags, kubectl) or failed)
+    return int(failed)
+
+
+def _deleted(chosen: Sequence[Claim], flags: argparse.Namespace, kubectl: Kubectl) -> tuple[list[str], bool]:
+    """The names of those that are deleted now; one that somebody else has deleted does not keep the others."""
+    query = {"dryRun": "All"} if flags.dry_run == "server" else None
+    gone, failed = [], False
+    for claim in chosen:
+        try:
+            if flags.dry_run != "client":
+                kubectl.delete(f"{CLAIMS}/{claim.name}", query=query)
+        except KubectlFailed as error:
+            if len(chosen) == 1 or error.word != "NotFound":
+                raise
+            print(error, file=sys.stderr)
+            failed = True
+            continue
+        gone.append(claim.name)
+        print_deleted(RESOURCE, claim.name, form=flags.output, dry_run=flags.dry_run)
+    return gone, failed
+
+
+def _given_back(names: Sequence[str], flags: argparse.Namespace, kubectl: Kubectl) -> bool:
+    """Wait until all are gone, or the time is up."""
+    to = sys.stderr if flags.output else sys.stdout
+    screen = Screen.of(to)
+    known: dict[str, Claim] = {}
+    waiting = dict.fromkeys(names)
+    for name, claim in turns(kubectl, names, timeout=flags.timeout):
+        if name not in waiting:
+            continue
+        if claim is None:
+            del waiting[name]
+            print(f"{name}  {screen.mark(holds=True)} given back", file=to, flush=True)
+        else:
+            for turn in turned(known.get(name), claim):
+                if name in known or (turn.type == READY and turn.status != "True"):
+                    print(screen.cut(line(name, turn, screen)), file=to, flush=True)
+            known[name] = claim
+        if not waiting:
+            return True
+    for name in waiting:
+        why = why_not_ready(known[name]) if name in known else "it is still there"
+        print(f"error: {RESOURCE}/{name} is not given back after {flags.timeout:g} s: {why}", file=sys.stderr)
+    print("It goes by itself when nothing keeps it any more.", file=sys.stderr)
+    return False
