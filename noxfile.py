@@ -68,6 +68,12 @@ def contract(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The page of `kubectl pci map` in a real browser."""
+    pytest(session, "tests/browser")
+
+
+@nox.session
 def contract_apiserver(session: nox.Session) -> None:
     """The API server's suite on a real kube-apiserver."""
     pytest(session, "tests/contract/apiserver", PCIDEVICES_TEST_API="real")
@@ -125,8 +131,15 @@ def proto(session: nox.Session) -> None:
 
 @nox.session
 def manifests(session: nox.Session) -> None:
-    """The committed definitions are what the types say."""
+    """The committed definitions are what the types say; alerts fire for what they are meant for."""
     session.run("hack/manifests", "--check", external=True)
+    pytest(session, "tests/observability")
+
+
+@nox.session(name="release-check")
+def release_check(session: nox.Session) -> None:
+    """Wheel and sdist: built, compared, and installed where there is nothing."""
+    pytest(session, "tests/release")
 
 
 @nox.session
