@@ -18,7 +18,7 @@ from . import node
 from .access import GUEST, users, write_keys
 from .binaries import NAMES as BINARIES
 from .binaries import binaries, top
-from .control_plane import AUDIT_POLICY, CONTROL_PLANE, CONTROLLERS
+from .control_plane import AUDIT_POLICY, CONTROL_PLANE, CONTROLLERS, EGRESS
 from .failure import EndedError, PortTakenError, RigError
 from .locks import alone
 from .node import NODE
@@ -41,7 +41,7 @@ BUILT = tuple(sorted((*BINARIES, FETCHED)))
 EXTRAS = {
     "controllers": tuple(component.name for component in CONTROLLERS),
     "kubelet": ("node", "relay", "fakecri", "kubelet"),
-    "node": ("node", "relay", "containerd", "kubelet"),
+    "node": ("node", "relay", "tunnel", "containerd", "kubelet"),
 }
 DATA = ("etcd", "kubelet", "containerd")
 FOLDERS = (*DATA, "empty", "keys", "log", "run")
@@ -76,18 +76,26 @@ def up(
         settle(place)
         write_keys(place)
         (place.run / "audit-policy.json").write_text(json.dumps(AUDIT_POLICY))
+        (place.run / "egress.json").write_text(json.dumps(EGRESS))
         begin_all(place, tell)
     return place
 
 
 def join(
-    folder: Path, api: Path, *, extra: str, kubelet: dict[str, object] | None = None, tell: Callable[[str], None]
+    folder: Path,
+    api: Path,
+    *,
+    extra: str,
+    after: Path | None = None,
+    kubelet: dict[str, object] | None = None,
+    tell: Callable[[str], None],
 ) -> Place:
     """Start a node in this folder, in a guest, for the API server that the host runs in another folder."""
     there = existing(api)
     os.environ["PCIDEVICES_CACHE"] = there.cache
     with emptied(folder):
-        parts = [name for name in NAMES if name in EXTRAS[extra]]
+        # The API server is not in the guest, and nobody gets in from outside.
+        parts = [name for name in NAMES if name in EXTRAS[extra] and name != "tunnel"]
         place = Place(
             folder=folder,
             node_name=there.node_name,
@@ -103,6 +111,8 @@ def join(
         settle(place)
         for name in ("ca.crt", "kube-apiserver.crt", "kube-apiserver.key"):
             shutil.copy(there.keys / name, place.keys)
+        if after:
+            shutil.copytree(after, folder / "kubelet", dirs_exist_ok=True)
         begin_all(place, tell)
     return place
 
@@ -289,7 +299,7 @@ def inhabitants(place: Place) -> list[Component]:
 
 def wait_until_ready(place: Place, component: Component) -> None:
     """Wait for a program that was started, as long as it and those it needs run."""
-    until = time.monotonic() + component.to_start
+    until, pause = time.monotonic() + component.to_start, 0.05
     while time.monotonic() < until:
         for name in (*needs(place, component), component.name):
             if not place.runs(name):
@@ -297,7 +307,8 @@ def wait_until_ready(place: Place, component: Component) -> None:
         with contextlib.suppress(OSError, http.client.HTTPException):
             if component.is_ready(place):
                 return
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.3)  # in a guest a look takes long, and holds up what is waited for
     raise RigError(f"{component.name} was not ready after {component.to_start:.0f} s; see {place.log(component.name)}")
 
 

@@ -52,6 +52,8 @@ def kube_apiserver(place: Place) -> list[str]:
         # It asks for a service account of every pod, and only the controller manager makes these.
         *([] if CONTROLLER_MANAGER in place.parts else ["--disable-admission-plugins=ServiceAccount"]),
         "--allow-privileged=true",
+        # Relative, since the path of a socket may be short of room; see EGRESS.
+        *(["--egress-selector-config-file=egress.json"] if "tunnel" in place.parts else []),
         f"--audit-policy-file={place.run / 'audit-policy.json'}",
         f"--audit-log-path={place.folder / 'audit.jsonl'}",
         "--audit-log-maxsize=1000000",  # megabytes; it would be renamed at 100
@@ -162,6 +164,17 @@ CONTROLLERS = (
         needs=("kube-apiserver",),
     ),
 )
+# What is in the cluster's network, kubelet for `kubectl logs` among it, is reached through the node.
+EGRESS = {
+    "apiVersion": "apiserver.k8s.io/v1beta1",
+    "kind": "EgressSelectorConfiguration",
+    "egressSelections": [
+        {
+            "name": "cluster",
+            "connection": {"proxyProtocol": "HTTPConnect", "transport": {"uds": {"udsName": "tunnel.sock"}}},
+        }
+    ],
+}
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",

@@ -158,6 +158,18 @@ def relay(place: Place) -> list[str]:
     return [place.binaries["relay"], first, f"{place.server}:{port}", f"127.0.0.1:{port}", f"{SERVICE}:443"]
 
 
+def tunnel(place: Place) -> list[str]:
+    """The other way round: kubelet and pods, for the API server."""
+    script = Path(__file__).with_name("tunnel.py")
+    first = str(place.processes["node"].pid)
+    return ["nsenter", f"--target={first}", "--net", sys.executable, "-B", str(script), "tunnel.sock"]
+
+
+def tunnel_is_ready(place: Place) -> bool:
+    """Whether it can be used."""
+    return listens(place.run / "tunnel.sock")
+
+
 def at_once(_place: Place) -> bool:
     """Of a program that is there when it runs."""
     return True
@@ -334,6 +346,14 @@ NODE = (
         to_end=5,
     ),
     Component(name="relay", command=relay, is_ready=at_once, programs=("relay",), needs=("node",)),
+    Component(
+        name="tunnel",
+        command=tunnel,
+        is_ready=tunnel_is_ready,
+        programs=(),
+        needs=("node",),
+        prepare=lambda place: (place.run / "tunnel.sock").unlink(missing_ok=True),
+    ),
     Component(
         name="fakecri",
         command=fakecri,

@@ -1,0 +1,5 @@
+"""What goes wrong with an image."""
+
+
+class ImageError(Exception):
+    """The image cannot be made. The message is for the person who asked for it."""
