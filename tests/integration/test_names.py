@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
+from time import time
 
 import pytest
 
 from tests.integration.test_claims import NIC, PF, SPEC, TWIN
-from tests.support.agent import KIND, Scene, until
+from tests.support.agent import CLAIMS, KIND, Scene, until
 from tests.support.ward import KUBEVIRTS, Ward, a_ward
 
 
@@ -32,12 +34,18 @@ def advertised(scene: Scene, address: str) -> str | None:
     return next((c["reason"] for c in conditions if c["type"] == "Advertised"), None)
 
 
+def created(ward: Ward, address: str) -> str:
+    return str(ward.scene.server.get(CLAIMS, ward.name(address))["metadata"]["creationTimestamp"])
+
+
 async def test_of_two_names_with_one_variable_the_second_is_refused_until_the_first_is_released(ward: Ward) -> None:
     """On the PCIDevice and on the claim, with the name of the first; the kubelet never hears of it."""
     await name(ward, NIC, "intel.com/card")
     await name(ward, TWIN, "intel.com/card")
     await name(ward, PF, "intel.com/CARD")
     await ward.ready(NIC)
+    # Of claims of the same second the names decide.
+    await until(lambda: int(time()) > datetime.fromisoformat(created(ward, NIC)).timestamp())
     ward.claim(PF)
     await ward.told(PF, "ResourceNameTaken")
     await until(lambda: advertised(ward.scene, PF) == "ResourceNameTaken")
@@ -45,7 +53,7 @@ async def test_of_two_names_with_one_variable_the_second_is_refused_until_the_fi
     assert ward.allocatable(PF) == 0
     assert ward.allocatable(NIC) == 1
     assert advertised(ward.scene, NIC) is None
-    claim = ward.scene.server.get("pcideviceclaims.devices.harvesterhci.io", ward.name(PF))
+    claim = ward.scene.server.get(CLAIMS, ward.name(PF))
     (ready,) = (c for c in claim["status"]["conditions"] if c["type"] == "Ready")
     assert "intel.com/card, which was claimed before" in ready["message"]
 
