@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from pcidevices.api.v1beta1 import API_VERSION, GROUP
+from pcidevices.api.v1beta1 import API_VERSION
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.foreign import can_be_a_node
-from pcidevices.domain.permitted import KubeVirt, Ours, Permission, Write, is_wanted, permission_of
+from pcidevices.domain.kubevirtobject import ANNOTATION, KubeVirtObject
+from pcidevices.domain.permitted import KubeVirt, Permission, Write, is_wanted, permission_of
 from pcidevices.domain.published import PublishedDevice
 from pcidevices.errors import NotFound
 
@@ -20,47 +21,10 @@ from .objects import claim, published_device
 from .translate import understood
 
 
-ANNOTATION = f"{GROUP}/permitted"
-
 _API = "/apis/kubevirt.io/v1"
 _CLAIMS = f"/apis/{API_VERSION}/pcideviceclaims"
 _DEVICES = f"/apis/{API_VERSION}/pcidevices"
-_GATE = "HostDevices"
-_MANAGED_BY = "app.kubernetes.io/managed-by"
 _PAGE = 500
-
-
-class _Named(msgspec.Struct, rename="camel"):
-    kind: str = ""
-
-
-class _Metadata(msgspec.Struct, rename="camel"):
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    annotations: dict[str, str] | None = None
-    labels: dict[str, str] | None = None
-    owner_references: tuple[_Named, ...] | None = None
-    deletion_timestamp: str | None = None
-
-
-class _Developer(msgspec.Struct, rename="camel"):
-    feature_gates: tuple[str, ...] | None = None
-
-
-class _Configuration(msgspec.Struct, rename="camel"):
-    developer_configuration: _Developer | None = None
-    permitted_host_devices: dict[str, Any] | None = None
-
-
-class _KubeVirtSpec(msgspec.Struct):
-    configuration: _Configuration | None = None
-
-
-class _KubeVirt(msgspec.Struct):
-    metadata: _Metadata
-    spec: _KubeVirtSpec | None = None
 
 
 class _ListMetadata(msgspec.Struct):
@@ -166,26 +130,7 @@ def _path(namespace: str, name: str) -> str:
 def _decoded(raw: msgspec.Raw | bytes) -> KubeVirt | None:
     """The object; None of one that is being deleted."""
     with understood("KubeVirt"):
-        whole = msgspec.json.decode(raw, type=_KubeVirt)
-    meta = whole.metadata
-    if meta.deletion_timestamp is not None:
-        return None
-    configuration = (whole.spec and whole.spec.configuration) or _Configuration()
-    developer = configuration.developer_configuration or _Developer()
-    return KubeVirt(
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        listed=configuration.permitted_host_devices,
-        ours=Ours.parse((meta.annotations or {}).get(ANNOTATION)),
-        has_gate=_GATE in (developer.feature_gates or ()),
-        is_managed=_is_managed(meta.labels or {}, meta.owner_references or ()),
-    )
-
-
-def _is_managed(labels: Mapping[str, str], owners: Sequence[_Named]) -> bool:
-    return labels.get(_MANAGED_BY) == "hco-operator" or any(owner.kind == "HyperConverged" for owner in owners)
+        return msgspec.json.decode(raw, type=KubeVirtObject).value
 
 
 def _sensible(items: Sequence[msgspec.Raw]) -> Iterator[Claim]:

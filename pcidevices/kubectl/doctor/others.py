@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from pcidevices.api.v1beta1 import GROUP
 from pcidevices.domain.diagnosis import NodeSeen, Wish
-from pcidevices.domain.permitted import KubeVirt, Ours
+from pcidevices.domain.kubevirtobject import KubeVirtObject
+from pcidevices.domain.permitted import KubeVirt
 from pcidevices.errors import KubectlFailed
 from pcidevices.kubectl.objects import NODES, Metadata
 from pcidevices.kubectl.transport import Kubectl
@@ -20,9 +20,6 @@ from .target import get
 _KUBEVIRTS = "/apis/kubevirt.io/v1/kubevirts"
 _MACHINES = "/apis/kubevirt.io/v1/virtualmachines"
 _PODS = "/api/v1/pods"
-_GATE, _MANAGED_BY = "HostDevices", "app.kubernetes.io/managed-by"
-_OPERATOR = "hco-operator"
-_OURS = f"{GROUP}/permitted"
 
 
 class _Condition(msgspec.Struct):
@@ -43,25 +40,6 @@ class _Node(msgspec.Struct):
 
 class _Placed(Metadata, frozen=True, rename="camel"):
     namespace: str = ""
-    owner_references: list[dict[str, Any]] | None = None
-
-
-class _Developer(msgspec.Struct, rename="camel"):
-    feature_gates: list[str] | None = None
-
-
-class _Configuration(msgspec.Struct, rename="camel"):
-    developer_configuration: _Developer | None = None
-    permitted_host_devices: dict[str, Any] | None = None
-
-
-class _Spec(msgspec.Struct):
-    configuration: _Configuration | None = None
-
-
-class _KubeVirt(msgspec.Struct):
-    metadata: _Placed
-    spec: _Spec | None = None
 
 
 class _Wanting(msgspec.Struct):
@@ -87,8 +65,8 @@ def node_of(name: str, kubectl: Kubectl) -> NodeSeen | None:
 
 def kubevirts(kubectl: Kubectl) -> tuple[KubeVirt, ...]:
     """All there are; none where KubeVirt is not installed."""
-    found = (msgspec.json.decode(raw, type=_KubeVirt) for raw in _all(kubectl, _KUBEVIRTS))
-    return tuple(_kubevirt(each) for each in found if each.metadata.deletion_timestamp is None)
+    found = (msgspec.json.decode(raw, type=KubeVirtObject).value for raw in _all(kubectl, _KUBEVIRTS))
+    return tuple(kubevirt for kubevirt in found if kubevirt is not None)
 
 
 def wishes(kubectl: Kubectl) -> tuple[Wish, ...]:
@@ -112,23 +90,6 @@ def _all(kubectl: Kubectl, path: str, selector: str = "") -> Iterator[msgspec.Ra
 
 def _counts(quantities: dict[str, Any] | None) -> dict[str, int]:
     return {name: int(text) for name, text in (quantities or {}).items() if "/" in name and str(text).isdecimal()}
-
-
-def _kubevirt(found: _KubeVirt) -> KubeVirt:
-    meta = found.metadata
-    configuration = (found.spec or _Spec()).configuration or _Configuration()
-    gates = (configuration.developer_configuration or _Developer()).feature_gates or ()
-    is_owned = any(owner.get("kind") == "HyperConverged" for owner in meta.owner_references or ())
-    return KubeVirt(
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        resource_version=meta.resource_version,
-        listed=configuration.permitted_host_devices,
-        ours=Ours.parse((meta.annotations or {}).get(_OURS)),
-        has_gate=_GATE in gates,
-        is_managed=is_owned or (meta.labels or {}).get(_MANAGED_BY) == _OPERATOR,
-    )
 
 
 def _wish(kind: str, found: _Wanting, names: Iterable[str]) -> list[Wish]:
