@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -15,6 +15,7 @@ from pcidevices.api.reasons import Reason
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.conditions import Finding
+from pcidevices.domain.letsthrough import GATE_IS_OFF, none_or_many, taken_out
 from pcidevices.domain.permitted import (
     Decision,
     KubeVirt,
@@ -152,7 +153,7 @@ class PermittedReconciler:
             self._sweep_at = float("-inf")
             # A KubeVirt is not installed in a moment: it is not looked for with each claim.
             self._absent_until = current_time() + self._absent_for
-            self._tell(_all(needed, _none_or_many(found)))
+            self._tell(_all(needed, none_or_many(found)))
             return False
         ours = found[0].ours.permissions
         kubevirt = await self._turn(found[0], needed, ours if sweeps else released & ours)
@@ -230,8 +231,8 @@ class PermittedReconciler:
         findings = {name: found for name, found in decision.findings.items() if name in names}
         if not kubevirt.has_gate:
             plain = [name for name, found in findings.items() if found.reason == Reason.PERMITTED]
-            findings |= dict.fromkeys(plain, _GATE_IS_OFF)
-        return findings | _all(contested, _taken_out(kubevirt))
+            findings |= dict.fromkeys(plain, GATE_IS_OFF)
+        return findings | _all(contested, taken_out(kubevirt))
 
     def _tell(self, findings: Mapping[str, Finding]) -> None:
         before, self._findings = self._findings, findings
@@ -271,35 +272,9 @@ class PermittedReconciler:
         return self._every * random.uniform(*_JITTER)  # noqa: S311  no secret
 
 
-_GATE_IS_OFF = Finding(
-    "True",
-    Reason.FEATURE_GATE_OFF,
-    "it is listed, but KubeVirt's feature gate HostDevices is off: virtual machines can have it under gpus, and not "
-    "under hostDevices; add HostDevices to spec.configuration.developerConfiguration.featureGates",
-)
-
-
 def _released(before: _Seen, after: _Seen | None) -> frozenset[Permission]:
     return before.needs | before.may_need if after is None else before.needs - after.needs
 
 
 def _all(permissions: Iterable[Permission], finding: Finding) -> dict[str, Finding]:
     return {permission.resource_name: finding for permission in permissions}
-
-
-def _none_or_many(found: Sequence[KubeVirt]) -> Finding:
-    if not found:
-        return Finding(
-            "Unknown", Reason.KUBEVIRT_NOT_FOUND, "there is no KubeVirt in the cluster, or not the one named"
-        )
-    names = ", ".join(sorted(map(str, found)))
-    return Finding("Unknown", Reason.KUBEVIRT_NOT_FOUND, f"there are several, and none was named: {names}")
-
-
-def _taken_out(kubevirt: KubeVirt) -> Finding:
-    what = f"somebody takes the entry out of KubeVirt {kubevirt} again and again"
-    if kubevirt.is_managed:
-        hint = "its operator writes the list: put the entry into spec.permittedHostDevices of the HyperConverged object"
-    else:
-        hint = "add it where that list is kept; kubectl get kubevirt -o yaml --show-managed-fields names the writers"
-    return Finding("False", Reason.NOT_PERMITTED, f"{what}; {hint}")
