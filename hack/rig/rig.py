@@ -154,8 +154,10 @@ def _probe(address: str) -> str | None:
 def wait_until(condition: Callable[[], T], *, timeout: float = 60) -> T:
     """What the condition says once it says something true."""
     end = time.monotonic() + timeout
+    pause = 0.02
     while not (answer := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"not within {timeout} s")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.3)  # programs are slow here: to look all the time would hold up what is waited for
     return answer

@@ -41,6 +41,20 @@ class Cluster:
         assert done.returncode == 0, f"kubectl {arguments}: {done.stderr}"
         return done.stdout
 
+    def define(self) -> None:
+        """Make our kinds known."""
+        self.kubectl("apply", "-f", ROOT / "manifests/crds/crds.yaml")
+        self.wait_until_defined()
+
+    def wait_until_defined(self) -> None:
+        """Wait for all kinds that were defined; `kubectl wait` fails where there are no conditions yet."""
+        wait_until(self._is_defined, "the defined kinds are served")
+
+    def _is_defined(self) -> bool:
+        definitions = json.loads(self.kubectl("get", "customresourcedefinitions", "-o", "json"))["items"]
+        told = [it.get("status", {}).get("conditions") or () for it in definitions]
+        return all(any(one["type"] == "Established" and one["status"] == "True" for one in ones) for ones in told)
+
     def devices(self, node_name: str) -> dict[str, Object]:
         """The node's PCIDevices by name."""
         whole = json.loads(self.kubectl("get", "pcidevices", "-l", f"nodename={node_name}", "-o", "json"))
@@ -77,8 +91,7 @@ def running_control_plane(folder: Path, *options: str) -> Iterator[Cluster]:
 def running_cluster(folder: Path) -> Iterator[Cluster]:
     """A cluster for the length of the block."""
     with running_control_plane(folder) as cluster:
-        cluster.kubectl("apply", "-f", ROOT / "manifests/crds/crds.yaml")
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        cluster.define()
         yield cluster
 
 

@@ -188,8 +188,7 @@ def running_rig() -> Iterator[Rig]:
     if "no go on PATH" in (built := hack("cluster", "build", *programs)).stderr:
         pytest.skip(built.stderr.strip())
     with TemporaryDirectory(prefix="kn") as folder, running(Path(folder), "--kubelet", OFTEN) as rig:
-        rig.kubectl("apply", "-f", ROOT / "manifests/crds.yaml")
-        rig.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        rig.define()
         yield rig
 
 

@@ -90,7 +90,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             ),
         )
         cluster.kubectl("create", "-f", "-", given={"apiVersion": "v1", "kind": "List", "items": kinds})
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        cluster.wait_until_defined()
         cluster.kubectl("create", "-f", "-", given={"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
         for address in CARDS:
             status: Object = dict.fromkeys(DEVICE_STATUS)

@@ -3,74 +3,85 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import time
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.e2e.cluster import ROOT, Cluster
+from tests.e2e.cluster import Cluster
+from tests.e2e.guestnode import Report, a_life, awaiting_a_guest
 
 
 pytestmark = pytest.mark.guest
 
 TWIN, GPU, SOUND, PLUGGED = "0000:00:04.0", "0000:07:00.0", "0000:07:00.1", "0000:02:00.0"
 DEVICES = (TWIN, GPU, SOUND)
-ON_VFIO = {it: ["vfio-pci", "(null)"] for it in DEVICES}
-HOME = {TWIN: ["e1000e", "(null)"], GPU: ["bochs-drm", "(null)"], SOUND: ["snd_hda_intel", "(null)"]}
-
-Report = dict[str, Any]
+CARDS = ("0000:41:00.0", "0000:42:00.0", "0000:81:00.0", "0000:82:00.0")
+DISK = "0000:00:08.0"
+STANDING = (*CARDS, DISK, GPU, SOUND)
+ON_VFIO = {it: ["vfio-pci", "(null)"] for it in (*DEVICES, *STANDING)}
+HOME = {
+    **{it: ["e1000e", "(null)"] for it in (TWIN, *CARDS)},
+    DISK: ["nvme", "(null)"],
+    GPU: ["bochs-drm", "(null)"],
+    SOUND: ["snd_hda_intel", "(null)"],
+}
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Without a node: that is the guest."""
-    build = [str(ROOT / "hack/cluster"), "build", "etcd", "kube-apiserver", "kubelet", "fakecri", "pause", "relay"]
-    built = subprocess.run(build, capture_output=True, text=True, check=False)
-    if "no go on PATH" in built.stderr:
-        pytest.skip(built.stderr.strip())
-    assert built.returncode == 0, built.stderr
-    folder = tmp_path_factory.mktemp("cluster")
-    subprocess.run([ROOT / "hack/cluster", "up", "--dir", folder, "--node-name", "guest"], check=True)
-    try:
-        cluster = Cluster(folder)
-        cluster.kubectl("apply", "-f", ROOT / "manifests/crds.yaml")
-        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
-        cluster.kubectl("get", "pcidevices,pcideviceclaims")  # the first watch of a new kind may be refused
+    with awaiting_a_guest(tmp_path_factory.mktemp("cluster"), "fakecri") as cluster:
         yield cluster
-    finally:
-        subprocess.run([ROOT / "hack/cluster", "down", "--dir", folder], check=True)
 
 
 @pytest.fixture(scope="module")
-def report(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """One guest's whole life; the tests below read what it noted."""
-    out = tmp_path_factory.mktemp("guest")
-    rig = [str(ROOT / "hack/vm"), "--kernel=6.12", f"--out={out}", "--timeout=900", f"--env=QEMU={_qemu()}", "--"]
-    begun = time.monotonic()
-    subprocess.run([*rig, "python3", "tests/e2e/guest/chain.py", str(cluster.folder)], check=True, cwd=ROOT)
-    whole: Report = json.loads((out / "report.json").read_text())
-    whole["seconds: the whole run"] = round(time.monotonic() - begun, 1)
-    print(json.dumps(whole, indent=1))
-    return whole
+def lives(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Report]:
+    """Of a node that is reset in between, while claims and pods stand; the tests below read what was noted."""
+    out, again = tmp_path_factory.mktemp("guest"), tmp_path_factory.mktemp("again")
+    return a_life(cluster, out, "chain"), a_life(cluster, again, "rebooted", out / "kubelet")
 
 
-def _qemu() -> Path:
-    """The rig's own, which runs in the guest as well."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("PCIDEVICES_CACHE") or caches / "pcidevices").resolve() / "rig/qemu-10"
+@pytest.fixture(scope="module")
+def report(lives: tuple[Report, Report]) -> Report:
+    return lives[0]
 
 
-@pytest.mark.parametrize(
-    "name", ["pod", "machine", "greedy", "kubelet", "agent", "sockets", "forgets", "home", "pulled"]
+@pytest.fixture(scope="module")
+def rebooted(lives: tuple[Report, Report]) -> Report:
+    return lives[1]
+
+
+FIRST = (
+    "pod",
+    "machine",
+    "greedy",
+    "kubelet",
+    "agent",
+    "sockets",
+    "forgets",
+    "home",
+    "pulled",
+    "preferred",
+    "standing",
 )
-def test_each_scenario_comes_to_its_end(report: Report, name: str) -> None:
-    assert "failed" not in report[name], report[name]["failed"]
+SECOND = ("claims", "pods", "aligned", "leave", "end")
+
+
+@pytest.mark.parametrize(("life", "name"), [*((0, name) for name in FIRST), *((1, name) for name in SECOND)])
+def test_each_scenario_comes_to_its_end(lives: tuple[Report, Report], life: int, name: str) -> None:
+    assert "failed" not in lives[life][name], lives[life][name]["failed"]
+
+
+def test_the_guest_is_the_node(cluster: Cluster, lives: tuple[Report, Report]) -> None:
+    """Its kernel and its boot are those that the kubelet tells of; after the reset it is the same node."""
+    (node,) = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
+
+    conditions = {condition["type"]: condition["status"] for condition in node["status"]["conditions"]}
+    assert conditions["Ready"] == "True"
+    told = node["status"]["nodeInfo"]
+    assert (told["kernelVersion"], told["bootID"]) == (lives[1]["kernel"], lives[1]["boot"])
+    assert lives[0]["boot"] != lives[1]["boot"]
 
 
 def test_a_container_gets_the_addresses_and_the_nodes_of_its_devices_and_no_more(report: Report) -> None:
@@ -111,8 +122,7 @@ def test_what_is_in_use_stays_where_it_is(report: Report, disturbance: str) -> N
     seen = report[disturbance]
 
     assert seen["steps"] == []
-    assert seen["drivers"] == ON_VFIO
-    assert set(seen["claims"].values()) == {"Ready"}
+    assert seen["drivers"] == only(ON_VFIO, *DEVICES)
     assert seen["seconds: to counted again"] < 60
 
 
@@ -143,14 +153,14 @@ def test_a_kubelet_that_has_forgotten_its_pods_frees_nothing(report: Report) -> 
 
     assert all("a pod that the kubelet does not name now" in message for message in seen["messages"].values())
     assert seen["steps"] == []
-    assert seen["drivers"] == ON_VFIO
+    assert seen["drivers"] == only(ON_VFIO, *DEVICES)
 
 
 def test_all_goes_home_when_the_last_pod_of_the_node_ends(report: Report) -> None:
     """Although the kubelet names no pod at all then, as after its start."""
     seen = report["home"]
 
-    assert report["pod"]["home"] == seen["after"] == HOME
+    assert report["pod"]["home"] == seen["after"] == only(HOME, *DEVICES)
     assert seen["seconds: the pod's end to claims gone"] < 30
 
 
@@ -164,6 +174,47 @@ def test_a_card_that_is_pulled_from_a_machine_concerns_nobody_else(report: Repor
     assert f"there is nothing at {PLUGGED}" in seen["message when it is gone"]
 
 
-def test_the_agent_lives_through_all_of_it(report: Report) -> None:
-    assert report["crashes"] == []
-    assert report["exit status"] == 0
+def test_a_pod_is_preferred_to_have_devices_of_one_numa_node(report: Report) -> None:
+    """The kubelet asks the plugin when there are more than it needs; a node of which one is taken is not halved."""
+    seen = report["preferred"]
+
+    assert sorted(seen["of four"].values()) == [["0", "0"], ["1", "1"]]
+    assert seen["of three"]["beside"] in (["0", "0"], ["1", "1"])
+    assert seen["of three"]["alone"][0] not in seen["of three"]["beside"]
+
+
+def test_claims_stand_when_the_node_boots(report: Report, rebooted: Report) -> None:
+    """The devices come up on their drivers, and are taken again without anybody's doing; then all go home."""
+    before, after = report["standing"], rebooted["claims"]
+
+    assert before["home"] == only(HOME, DISK, GPU, SOUND)
+    assert before["claimed"] == after["claimed"] == only(ON_VFIO, *STANDING)
+    assert after["at the start"] == rebooted["leave"]["after"] == only(HOME, *STANDING)
+    assert after["claims"] == rebooted["leave"]["claims"]
+
+
+def test_pods_get_the_devices_again_when_the_node_boots(report: Report, rebooted: Report) -> None:
+    """Kubelet refuses pods of before when it looks at them before it has their devices; their successors get them."""
+    seen = rebooted["pods"]
+
+    assert len(report["standing"]["written down"]) == len((DISK, GPU, SOUND)) + 2
+    assert set(seen["came to"].values()) <= {"Running", "UnexpectedAdmissionError"}
+    assert seen["given"]["again"] == [DISK, GPU, SOUND]
+    assert len(seen["given"]["all"]) == 2
+
+
+def test_a_kubelet_that_aligns_is_told_the_numa_nodes(rebooted: Report) -> None:
+    """Three of the four cannot be of one node, and two always are."""
+    seen = rebooted["aligned"]
+
+    assert seen["refused"]["reason"] == "TopologyAffinityError"
+    assert sorted(seen["of four"].values()) == [["0", "0"], ["1", "1"]]
+
+
+def test_the_agent_lives_through_all_of_it(lives: tuple[Report, Report]) -> None:
+    assert [life["crashes"] for life in lives] == [[], []]
+    assert lives[1]["end"]["exit status"] == 0
+
+
+def only(states: dict[str, list[str]], *addresses: str) -> dict[str, list[str]]:
+    return {it: states[it] for it in addresses}

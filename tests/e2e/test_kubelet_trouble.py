@@ -173,7 +173,7 @@ async def test_trouble_leaves_nothing_open(node: KubeletNode) -> None:
     await node.claim(node.addresses[0])
     await until(node.is_right, wanted=True)
     try:
-        for kind in kinds * 3:  # what is made once and kept is made now
+        for kind in kinds * 2:  # what is made once and kept is made now
             await trouble.make(kind)
         before = trouble.counts[len(kinds) :]
         for _ in range(TIMES):

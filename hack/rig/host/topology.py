@@ -66,11 +66,18 @@ EVERYTHING = (
     "intel-hda,id=gpuaudio,bus=rp5,addr=0.1,multifunction=on",
 )
 
-# A second root bus, on node 1. Last of all: it would swallow devices that name no bus.
+# Two more root buses, each with two equal cards on its node. Last of all: they would swallow devices that name no bus.
 NUMA = (
+    "pxb-pcie,id=node0,bus_nr=0x40,numa_node=0,bus=pcie.0,addr=1e.0",
+    "pcie-root-port,id=rp0node0,bus=node0,chassis=10,slot=10",
+    "e1000e,id=node0nic,bus=rp0node0,mac=52:54:00:00:41:00",
+    "pcie-root-port,id=rp1node0,bus=node0,chassis=11,slot=11",
+    "e1000e,id=node0twin,bus=rp1node0,mac=52:54:00:00:42:00",
     "pxb-pcie,id=node1,bus_nr=0x80,numa_node=1,bus=pcie.0,addr=1d.0",
-    "pcie-root-port,id=rpnode1,bus=node1,chassis=9,slot=9",
-    "e1000e,id=node1nic,bus=rpnode1,mac=52:54:00:00:81:00",
+    "pcie-root-port,id=rp0node1,bus=node1,chassis=9,slot=9",
+    "e1000e,id=node1nic,bus=rp0node1,mac=52:54:00:00:81:00",
+    "pcie-root-port,id=rp1node1,bus=node1,chassis=12,slot=12",
+    "e1000e,id=node1twin,bus=rp1node1,mac=52:54:00:00:82:00",
 )
 
 
@@ -100,7 +107,7 @@ class Machine:
         ]
 
     def _numa(self) -> list[str]:
-        """Two nodes with half of the memory and of the processors each, and the devices of node 1."""
+        """Two nodes with half of the memory and of the processors each, and the devices of each."""
         first = self.processors // 2
         processors = (f"0-{first - 1}", f"{first}-{self.processors - 1}")
         nodes = [

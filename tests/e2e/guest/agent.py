@@ -13,7 +13,9 @@ import subprocess
 import threading
 import time
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ NODE = "guest"
 DEVICES = "/apis/devices.harvesterhci.io/v1beta1/pcidevices"
 CLAIMS = "/apis/devices.harvesterhci.io/v1beta1/pcideviceclaims"
 OUT = Path("/mnt")
+HTTP = "127.0.0.1:8080"
 PATIENCE = 180.0
 
 Object = dict[str, Any]
@@ -133,7 +136,8 @@ class Agent(Log):
         super().__init__("agent.log")
         self.begun = time.monotonic()
         with self.path.open("ab") as log:
-            self.process = subprocess.Popen([".venv/bin/pcidevices", *agent_arguments(kubeconfig)], stderr=log)
+            command = [".venv/bin/pcidevices", *agent_arguments(kubeconfig), "--http", HTTP]
+            self.process = subprocess.Popen(command, stderr=log)
 
     def scans(self) -> int:
         return len(self.events("scan.due"))
@@ -152,6 +156,43 @@ class Agent(Log):
     def rss_mib(self) -> float:
         match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         return int(match[1]) / 1024 if match else 0.0
+
+
+@contextmanager
+def probed() -> Iterator[Counter[str]]:
+    """
+    Ask as a kubelet does, again and again; what is told is counted, as ``/healthz 200``.
+
+    What takes longer than five seconds is no answer, and counted as ``/healthz none``.
+    """
+    told: Counter[str] = Counter()
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.5):
+            for path in ("/healthz", "/readyz"):
+                told[f"{path} {asked(path)[0]}"] += 1
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    try:
+        yield told
+    finally:
+        ended.set()
+        asking.join()
+
+
+def asked(path: str) -> tuple[str, str]:
+    """The status and the text that the agent answers."""
+    connection = http.client.HTTPConnection(HTTP, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return str(response.status), response.read().decode()
+    except OSError:
+        return "none", ""
+    finally:
+        connection.close()
 
 
 def agent_arguments(kubeconfig: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from itertools import pairwise
@@ -25,7 +26,8 @@ from tests.e2e.guest.scene import (
 )
 
 
-CYCLES = 8
+CYCLES = int(os.environ.get("PCIDEVICES_TEST_CYCLES") or 4)
+"""For a figure; more are worth a try now and then."""
 OLD_NIC = "0000:01:01.0"
 AT_REST = 12.0
 

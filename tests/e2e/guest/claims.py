@@ -36,7 +36,6 @@ SCENARIOS = {
     "card": identity.a_card_that_is_pulled,
     "kills": crashes.killed_at_any_moment,
 }
-BOOTS = {"before": identity.before_a_boot, "after": identity.after_a_boot}
 
 
 def main(kubeconfig: Path, *names: str) -> None:
@@ -45,7 +44,7 @@ def main(kubeconfig: Path, *names: str) -> None:
     scene.wait_for_sync()
     for name in names or SCENARIOS:
         with scene.scenario(name) as facts:
-            (SCENARIOS | BOOTS)[name](scene, facts)
+            SCENARIOS[name](scene, facts)
         (OUT / "report.json").write_text(json.dumps(scene.report, indent=1))
     scene.report["crashes"] = scene.agent.events("reconcile.crashed")
     scene.report["SIGTERM to the end"] = round(scene.agent.stop(), 2)

@@ -1,4 +1,4 @@
-"""Scenarios of devices that go and return: pulled, replaced, and a node that boots. Standard library only."""
+"""Scenarios of devices that go and return: pulled, and replaced. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import time
 
 import rig
 
-from tests.e2e.guest.agent import Object, name_of
-from tests.e2e.guest.scene import DATA_DISK, GPU, NIC, PLUGGED, SOUND, Scene, state
+from tests.e2e.guest.agent import Object
+from tests.e2e.guest.scene import PLUGGED, Scene, state
 
 
-STANDING = (NIC, DATA_DISK, GPU, SOUND)
 CARD = {"driver": "e1000e", "id": "hot", "bus": "rp0", "mac": "52:54:00:00:02:00"}
 OTHER = {"driver": "igb", "id": "hot", "bus": "rp0", "mac": "52:54:00:00:02:01"}
 
@@ -53,25 +52,3 @@ def a_card_that_is_pulled(scene: Scene, facts: Object) -> None:
         facts["another one"]["after"] = state(PLUGGED)
         facts["another one"]["steps"] = [step["step"] for step in scene.steps(PLUGGED, since=since)]
         unplug()
-
-
-def before_a_boot(scene: Scene, facts: Object) -> None:
-    """Claims that stand when the machine ends."""
-    facts["home"] = state(*STANDING)
-    scene.claim(*STANDING)
-    scene.ready(*STANDING)
-    facts["claimed"] = state(*STANDING)
-
-
-def after_a_boot(scene: Scene, facts: Object) -> None:
-    """The same claims, without anybody's doing; what the server says of them may still be from before."""
-    facts["at the start"] = scene.at_the_start
-    rig.wait_until(lambda: all(rig.driver(it) == "vfio-pci" for it in STANDING))
-    facts["seconds from the agent's start to vfio-pci"] = round(time.monotonic() - scene.agent.begun, 1)
-    scene.ready(*STANDING)
-    facts["seconds from the agent's start to Ready"] = round(time.monotonic() - scene.agent.begun, 1)
-    facts["synced after"] = scene.synced_after
-    facts["claimed"] = state(*STANDING)
-    facts["claims"] = sorted(name for name in scene.api.claims if name in {name_of(it) for it in STANDING})
-    scene.give_back(*STANDING)
-    facts["after"] = state(*STANDING)

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import rig
 
-from tests.e2e.guest.agent import OUT, Object, name_of
+from tests.e2e.guest.agent import OUT, Object, asked, name_of, probed
 from tests.e2e.guest.claiming import CYCLES, cycles
+from tests.e2e.guest.machine import a_machine
 from tests.e2e.guest.scene import GPU, NIC, SOUND, TWIN, Scene, seconds, state
 
 
@@ -32,9 +33,9 @@ def a_virtual_machine(scene: Scene, facts: Object) -> None:
     log = OUT / "firmware.log"
     begun = time.monotonic()
     with virtual_machine(log, *devices) as machine:
-        rig.wait_until(lambda: machine.poll() is not None or _lists(log, IDS.values()), timeout=FIRMWARE)
+        rig.wait_until(lambda: machine.poll() is not None or lists(log, IDS.values()), timeout=FIRMWARE)
         facts["seconds until the firmware had listed them"] = round(time.monotonic() - begun, 1)
-        facts["ids"] = {it: ids for it, ids in IDS.items() if _lists(log, [ids])}
+        facts["ids"] = {it: ids for it, ids in IDS.items() if lists(log, [ids])}
         scene.delete(*devices)
         scene.told("DeviceInUse", *devices)
         facts["messages"] = {it: scene.message(it) for it in devices}
@@ -60,13 +61,16 @@ def an_unbind_that_hangs(scene: Scene, facts: Object) -> None:
     scene.claim(NIC)
     scene.ready(NIC)
     with holder(NIC) as process:
-        with unseen(process, NIC):
-            begun = scene.delete(NIC)
-            facts["seconds until it is told"] = round(scene.told("WriteTimedOut", NIC) - begun, 2)
-            facts["message"] = scene.message(NIC)
-            facts["driver while it hangs"] = rig.driver(NIC)
-        since = scene.agent.position()
-        facts["others meanwhile"], facts["others back meanwhile"] = _figures(scene)
+        with probed() as told:
+            with unseen(process, NIC):
+                begun = scene.delete(NIC)
+                facts["seconds until it is told"] = round(scene.told("WriteTimedOut", NIC) - begun, 2)
+                facts["message"] = scene.message(NIC)
+                facts["driver while it hangs"] = rig.driver(NIC)
+            since = scene.agent.position()
+            facts["others meanwhile"], facts["others back meanwhile"] = _figures(scene)
+        facts["probes meanwhile"] = told
+        facts["metric meanwhile"] = [it for it in asked("/metrics")[1].splitlines() if NIC in it]
         facts["still waits"] = name_of(NIC) in scene.api.claims
         facts["reason meanwhile"] = [scene.reason(NIC), scene.message(NIC)]
         turns = [it for it in scene.agent.events("reconcile.finished", since=since) if it["name"] == name_of(NIC)]
@@ -120,25 +124,8 @@ def unseen(process: subprocess.Popen[bytes], address: str) -> Iterator[None]:
 
 @contextmanager
 def virtual_machine(log: Path, *addresses: str) -> Iterator[subprocess.Popen[bytes]]:
-    """
-    A real one, that has devices of vfio-pci behind root ports of its own; it knows firmware only.
-
-    The firmware tells on its debug port what it finds, and then stays.
-    """
-    folder = Path(os.environ["QEMU"])
-    firmware = [word for it in ("seabios", "qemu") for word in ("-L", str(folder / "usr/share" / it))]
-    firmware += ["-L", "/usr/share/qemu", "-L", "/usr/lib/ipxe/qemu"]
-    devices: list[str] = []
-    ports = list(dict.fromkeys(address.rpartition(".")[0] for address in addresses))
-    for number, _ in enumerate(ports):
-        devices += ["-device", f"pcie-root-port,id=r{number},chassis={number + 1}"]
-    for address in addresses:
-        slot, _, function = address.rpartition(".")
-        place = f"bus=r{ports.index(slot)},addr=0.{function},multifunction=on,rombar=0"
-        devices += ["-device", f"vfio-pci,host={address},{place}"]
-    command = [str(folder / "usr/bin/qemu-system-x86_64"), *firmware, "-machine", "q35", "-accel", "tcg"]
-    command += ["-cpu", "qemu64", "-m", "32", "-nodefaults", "-display", "none", "-no-reboot"]
-    command += ["-debugcon", f"file:{log}", "-global", "isa-debugcon.iobase=0x402", *devices]
+    """A real one, that has devices of vfio-pci."""
+    command = a_machine(Path(os.environ["QEMU"]), str(log), *addresses)
     with (OUT / "machine.log").open("wb") as output, subprocess.Popen(command, stderr=output) as process:
         try:
             yield process
@@ -146,7 +133,7 @@ def virtual_machine(log: Path, *addresses: str) -> Iterator[subprocess.Popen[byt
             process.terminate()
 
 
-def _lists(log: Path, ids: Iterable[str]) -> bool:
+def lists(log: Path, ids: Iterable[str]) -> bool:
     """Whether the firmware says that it has found devices of all these ids."""
     text = log.read_text(errors="replace") if log.exists() else ""
     return all(f"id={one}" in text for one in ids)

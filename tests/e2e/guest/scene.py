@@ -30,8 +30,6 @@ class Scene:
         self.kubeconfig = kubeconfig
         self.api = Api(kubeconfig)
         self.report: Object = {}
-        self.synced_after = 0.0
-        self.at_the_start = state(NIC, DATA_DISK, GPU, SOUND)
         self.agent = self._started()
 
     def _started(self) -> Agent:
@@ -43,7 +41,6 @@ class Scene:
 
     def wait_for_sync(self) -> None:
         rig.wait_until(lambda: self.agent.events("agent.synced"), timeout=PATIENCE)
-        self.synced_after = round(time.monotonic() - self.agent.begun, 1)
 
     def claim(self, *addresses: str, allow: str = "") -> float:
         """Claim devices; return the moment at which the last claim was there."""

@@ -101,14 +101,14 @@ def unpoliced(folder: Path, *options: str) -> Iterator[tuple[Cluster, Asking]]:
     with running_control_plane(folder, *options) as cluster, closing(Asking(cluster.kubeconfig)) as asking:
         asking.do("create", "/api/v1/namespaces", {"metadata": {"name": "kubevirt"}})
         cluster.kubectl("apply", "-f", "-", given=KUBEVIRT_DEFINITION)
-        cluster.kubectl("wait", "--for=condition=Established", "crd/kubevirts.kubevirt.io")
+        cluster.wait_until_defined()
         yield cluster, asking
 
 
 def installed(cluster: Cluster, asking: Asking, overlay: str) -> None:
     """As the documentation says; and its policies are in force."""
     cluster.kubectl("apply", "--server-side", "-k", ROOT / "manifests/overlays" / overlay)
-    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all")
+    cluster.wait_until_defined()
     policies_are_in_force(asking)
 
 
