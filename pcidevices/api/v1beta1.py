@@ -183,7 +183,8 @@ class PCIDeviceStatus(Struct, frozen=True, rename="camel", kw_only=True, omit_de
     conditions: Annotated[
         tuple[Condition, ...],
         Meta(
-            description="Present: the device was there at the last look.",
+            description="Present: the device was there at the last look. Advertised: only while it is claimed "
+            "and cannot be offered under its resource name.",
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -237,7 +238,8 @@ class PCIDeviceClaimStatus(Struct, frozen=True, rename="camel", kw_only=True, om
     conditions: Annotated[
         tuple[Condition, ...],
         Meta(
-            description="Ready: virtual machines can have the device. Why not: Allowed, Bound, GroupViable.",
+            description="Ready: virtual machines can have the device. Why not: Allowed, Bound, GroupViable. "
+            "Permitted: KubeVirt lets them have it.",
             extra_json_schema={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
