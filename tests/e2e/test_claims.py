@@ -19,7 +19,7 @@ from tests.e2e.cluster import ROOT, WRITES, Cluster, Object, running_cluster
 
 pytestmark = pytest.mark.guest
 
-KILLS = os.environ.get("PCIDEVICES_TEST_KILLS", "5")
+KILLS = os.environ.get("PCIDEVICES_TEST_KILLS", "3")
 """Of the agent, on each kernel; more are worth a try now and then."""
 NIC, TWIN, SPARE = "0000:00:03.0", "0000:00:04.0", "0000:00:05.0"
 GPU, SOUND, PLUGGED = "0000:07:00.0", "0000:07:00.1", "0000:02:00.0"

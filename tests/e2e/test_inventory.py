@@ -18,7 +18,7 @@ from tests.e2e.cluster import ROOT, Cluster, running_cluster
 
 pytestmark = pytest.mark.guest
 
-AT_REST = float(os.environ.get("PCIDEVICES_TEST_REST", "30"))
+AT_REST = float(os.environ.get("PCIDEVICES_TEST_REST", "20"))
 
 Report = dict[str, Any]
 
