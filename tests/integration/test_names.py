@@ -81,14 +81,15 @@ async def test_a_name_that_the_kubelet_would_refuse_is_told(ward: Ward) -> None:
 async def test_what_kubevirt_lets_through_is_told_on_the_claims_concerned(ward: Ward) -> None:
     await ward.ready(NIC)
     await ward.told(NIC, "Permitted", kind="Permitted")
+    await ward.scene.settled()
 
     before = ward.scene.writes
     ward.claim(TWIN)
     await ward.told(TWIN, "Permitted", kind="Permitted")
     await ward.scene.settled()
 
-    # The resource is known: there is no write more than without KubeVirt.
-    assert ward.scene.writes - before <= 6 - 1
+    # The resource is known: no write more than without KubeVirt (the PCIDevice twice, if seen between two drivers).
+    assert ward.scene.writes - before <= 6
     assert [entry["resourceName"] for entry in ward.permitted()] == [ward.resource(NIC)]
 
 
