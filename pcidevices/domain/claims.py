@@ -182,13 +182,8 @@ def _bound(record: PCIDeviceClaimStatus, sight: Sight, device: PciDevice) -> tup
 
 
 def _to_vfio(sight: Sight, device: PciDevice) -> tuple[Step, ...]:
-    address, driver = device.address, sight.vfio.name
-    load: tuple[Step, ...] = ()
-    if driver is None:
-        load = (LoadModule(sight.vfio.module),)
-        if sight.vfio.module != "vfio_pci":
-            return load  # only the next look tells what a variant's driver is called
-        driver = "vfio-pci"
+    address, driver = device.address, sight.vfio.expected_name
+    load = () if sight.vfio.name else (LoadModule(sight.vfio.module),)
     unbind = () if device.driver is None else (Unbind(address, device.driver),)
     return (*load, SetOverride(address, driver), *unbind, Bind(address, driver), ClearOverride(address))
 

@@ -36,6 +36,15 @@ class VfioDriver:
     can_be_loaded: bool | None = None
     """Whether there is such a module for this kernel; None when that is not known, or it is there already."""
 
+    @property
+    def expected_name(self) -> str:
+        """
+        Its name, or what that will be: all variants in Linux bear their module's (KBUILD_MODNAME, drivers/vfio/pci).
+
+        For one from elsewhere that may be wrong, which costs no more than a refused `SetOverride`.
+        """
+        return self.name or ("vfio-pci" if self.module == "vfio_pci" else self.module)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:

@@ -16,7 +16,11 @@ class LoadModule:
 
 @dataclass(frozen=True, slots=True)
 class SetOverride:
-    """Only *driver* may take the device from now on; a driver that has it keeps it."""
+    """
+    Only *driver* may take the device from now on; a driver that has it keeps it.
+
+    Refused when the kernel has no such driver: nothing could take the device then.
+    """
 
     address: PciAddress
     driver: str

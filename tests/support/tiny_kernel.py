@@ -12,7 +12,7 @@ from pcidevices.domain.steps import Bind, ClearOverride, LoadModule, Probe, SetO
 from pcidevices.errors import DriverMissing, SysfsWriteFailed, WriteTimedOut
 
 
-MODULES = {"vfio_pci": "vfio-pci", "mlx5_vfio_pci": "mlx5_vfio_pci"}
+MODULES = {"vfio_pci": "vfio-pci", "mlx5_vfio_pci": "mlx5_vfio_pci", "odd_vfio_pci": "odd-one"}
 """A driver for each module."""
 
 
@@ -74,7 +74,7 @@ class TinyKernel:
             case LoadModule(name):
                 self._load(name)
             case SetOverride(_, driver):
-                self.override = driver
+                self._set_override(driver)
             case ClearOverride():
                 self.override = None
             case Unbind(_, driver):
@@ -118,6 +118,11 @@ class TinyKernel:
         else:
             raise DriverMissing(f"module {name} is not there")
         self._probe()
+
+    def _set_override(self, driver: str) -> None:
+        if driver not in self.drivers:  # here it is the port that refuses
+            raise DriverMissing(f"driver {driver} is not there")
+        self.override = driver
 
     def _unbind(self, driver: str) -> None:
         if self.driver != driver:

@@ -15,12 +15,12 @@ from anyio import CapacityLimiter, create_task_group, current_time
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import Unreadable
 from pcidevices.domain.sight import Sight
-from pcidevices.domain.steps import LoadModule, Step
+from pcidevices.domain.steps import LoadModule, SetOverride, Step
 
 from .modules import Modules
 from .patience import Questions, in_a_thread
 from .seeing import Places, ask, see, together
-from .stepwrites import DeviceStep, refusal, told, write_of
+from .stepwrites import DeviceStep, must_have, refusal, told, write_of
 from .underway import WritesUnderWay
 from .writers import ReadAndWrite
 
@@ -29,8 +29,10 @@ log = structlog.get_logger()
 
 PATIENCE = 5.0
 """Seconds for one write. A host driver's probe takes less than one; what takes longer waits for somebody."""
-LOOK_PATIENCE = 2.0
-"""Seconds for a look; that part of it that may hang has half of them."""
+LOOK_PATIENCE = 10.0
+"""Seconds for a look at what the kernel tells at once: only a host that is short of processors needs them."""
+SILENCE = 2.0
+"""Seconds after which a device has not answered; on a host that is slow to tell the rest, twice what that took."""
 _LOOKS_AT_ONCE = 4
 _WRITES_AT_ONCE = 16
 
@@ -56,10 +58,12 @@ class SysfsControl:
         on_return: Callable[[PciAddress], object],
         patience: float = PATIENCE,
         look_patience: float = LOOK_PATIENCE,
+        silence: float = SILENCE,
     ) -> None:
         self._places = Places(sysfs=sysfs, proc=proc, dev=dev, udev=udev)
         self._kernel = kernel
         self._look_patience = look_patience
+        self._silence = silence
         self._modules = modules
         self._tasks = create_task_group()
         self._under_way = WritesUnderWay(self._tasks, patience=patience, on_return=on_return)
@@ -81,9 +85,11 @@ class SysfsControl:
 
     async def look(self, address: PciAddress) -> Sight:
         async with self._looks:
+            begun = current_time()
             rest_of = self._rests.ask(address, lambda: ask(address, self._places, self._kernel.read))
             sight_of = self._sights.ask(address, lambda: in_a_thread(lambda: see(address, self._places, self._modules)))
-            sight, rest = await sight_of(self._look_patience), await rest_of(self._look_patience / 2)
+            sight = await sight_of(self._look_patience)
+            rest = await rest_of(max(self._silence, 2 * (current_time() - begun)))
         is_silent = sight is None or rest is None
         if sight is None:
             sight = Sight(address=address, device=Unreadable(str(address), "the kernel does not answer"))
@@ -104,6 +110,8 @@ class SysfsControl:
     async def _do(self, step: DeviceStep) -> None:
         write = write_of(step)
         path = self._places.sysfs / write.file
+        if isinstance(step, SetOverride):
+            await in_a_thread(lambda: must_have(step.driver, write, self._places.sysfs))
         async with self._writes:  # one that has been given up has left its place to another
             try:
                 await self._under_way.do(write, lambda: self._kernel.write(path, write.text))

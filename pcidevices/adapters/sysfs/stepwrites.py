@@ -16,7 +16,7 @@ from pcidevices.errors import DriverMissing, HardwareError, SysfsWriteFailed
 
 DeviceStep = SetOverride | ClearOverride | Unbind | Bind | Probe
 
-_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]+")
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,255}")
 _GONE = "the device is gone"
 _READ_ONLY = "sysfs cannot be written to; is it mounted read-only, and does the agent run as root?"
 
@@ -99,15 +99,30 @@ def write_of(step: DeviceStep) -> StepWrite:
             assert_never(step)
 
 
+def must_have(driver: str, write: StepWrite, sysfs: Path) -> None:
+    """
+    See that the kernel has *driver*; itself it would take the name of any. Blocking.
+
+    Raises:
+        DriverMissing: it has not.
+    """
+    if not (sysfs / "bus/pci/drivers" / driver).is_dir():
+        raise _no_driver(write, sysfs / "bus/pci/drivers" / driver)
+
+
 def refusal(write: StepWrite, error: OSError, sysfs: Path) -> HardwareError:
     """What *error* means for whoever wanted the step."""
     number = error.errno or 0
     path = sysfs / write.file
     if isinstance(write.step, Bind | Unbind) and number == errno.ENOENT:
-        return DriverMissing(f"{write.address}: cannot {write}: the kernel has no such driver ({path} is not there)")
+        return _no_driver(write, path)
     answer = errno.errorcode.get(number, str(error))
     meaning = _MEANINGS.get((type(write.step), number)) or _MEANINGS.get((None, number)) or error.strerror or "?"
     return SysfsWriteFailed(f"{write.address}: cannot {write}: the kernel answers {answer} to {path}: {meaning}")
+
+
+def _no_driver(write: StepWrite, path: Path) -> DriverMissing:
+    return DriverMissing(f"{write.address}: cannot {write}: the kernel has no such driver ({path} is not there)")
 
 
 def _checked(driver: str, address: str) -> str:

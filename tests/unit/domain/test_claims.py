@@ -76,12 +76,24 @@ def test_a_missing_module_is_said_before_anything_is_unbound() -> None:
 
 
 def test_a_variant_driver_is_preferred() -> None:
-    """Its name is known only once it is loaded."""
     kernel = a_kernel(drivers={"nvidia"}, modules={"mlx5_vfio_pci"}, vfio_module="mlx5_vfio_pci")
 
-    claim = settled(a_claim(), kernel)
+    claim = settled(a_claim(), kernel, turns=2)
 
     assert kernel.driver == "mlx5_vfio_pci"
+    assert holds(claim)
+
+
+def test_a_variant_driver_that_is_not_named_like_its_module_is_known_once_it_is_loaded() -> None:
+    """Before that no more is done than to load it."""
+    kernel = a_kernel(drivers={"nvidia"}, modules={"odd_vfio_pci"}, vfio_module="odd_vfio_pci")
+
+    claim, _, _ = turn(a_claim(), kernel)
+    refused = reason(claim, "Bound"), kernel.driver, kernel.override
+    claim = settled(claim, kernel, turns=2)
+
+    assert refused == ("DriverMissing", "nvidia", None)
+    assert kernel.driver == "odd-one"
     assert holds(claim)
 
 

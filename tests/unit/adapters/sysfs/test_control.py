@@ -11,20 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from anyio import Event, create_task_group, fail_after
+from anyio import Event, create_task_group, fail_after, sleep
 from structlog.testing import capture_logs
 
 from pcidevices.adapters.sysfs.control import SysfsControl
 from pcidevices.adapters.sysfs.modules import KernelModules
 from pcidevices.adapters.sysfs.writers import ReadAndWrite, in_threads
 from pcidevices.domain.address import PciAddress
+from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Bind, ClearOverride, LoadModule, Probe, SetOverride, Unbind
 from pcidevices.errors import DriverMissing, SysfsWriteFailed, WriteTimedOut
 from tests.support.sysfs_tree import NIC, SysfsTree
 
 
 A, B = PciAddress.parse("0000:04:00.0"), PciAddress.parse("0000:05:00.0")
-SOON, LOOK_PATIENCE = 0.05, 0.4
+SOON, LOOK_PATIENCE, SILENCE = 0.05, 0.4, 0.2
 
 
 class Kernel:
@@ -54,6 +55,7 @@ class Scene:
         self.kernel = Kernel()
         self.returned: list[PciAddress] = []
         self.has_returned = Event()
+        (tree.root / "bus/pci/drivers/vfio-pci").mkdir(parents=True)
         for address in (A, B):
             tree.plug(str(address), replace(NIC, attributes={"driver_override": "(null)\n"}), driver="e1000e")
         self._tree = tree
@@ -63,7 +65,7 @@ class Scene:
         self.has_returned.set()
 
     @asynccontextmanager
-    async def control(self, *, patience: float = SOON) -> AsyncIterator[SysfsControl]:
+    async def control(self, *, patience: float = SOON, silence: float = SILENCE) -> AsyncIterator[SysfsControl]:
         nowhere = self._tree.root / "nowhere"
         with fail_after(10):
             async with SysfsControl(
@@ -76,6 +78,7 @@ class Scene:
                 on_return=self.note,
                 patience=patience,
                 look_patience=LOOK_PATIENCE,
+                silence=silence,
             ) as control:
                 yield control
 
@@ -110,6 +113,15 @@ async def test_a_driver_that_is_not_there_is_missing(tree: SysfsTree, scene: Sce
     async with scene.control() as control:
         with pytest.raises(DriverMissing, match=str(tree.root / "bus/pci/drivers/vfio-pci/unbind")):
             await control.take(Unbind(A, "vfio-pci"))
+
+
+async def test_an_override_to_a_driver_that_is_not_there_is_not_written(scene: Scene) -> None:
+    """The kernel would take it, and the device could not go to any driver."""
+    async with scene.control() as control:
+        with pytest.raises(DriverMissing, match="cannot set the driver override mlx5_vfio_pci"):
+            await control.take(SetOverride(A, "mlx5_vfio_pci"))
+
+    assert scene.kernel.written == []
 
 
 async def test_a_name_that_leads_elsewhere_is_not_written(scene: Scene) -> None:
@@ -228,11 +240,28 @@ async def test_a_device_for_which_the_kernel_does_not_answer_is_silent_until_it_
     assert scene.returned == [A]
 
 
+async def test_on_a_host_that_is_slow_in_everything_a_device_has_longer_to_answer(
+    scene: Scene, tree: SysfsTree
+) -> None:
+    aliases = _fifo_of_aliases(tree)
+    scene.kernel.hangs_for = {A}
+    sights: list[Sight] = []
+
+    async def look(control: SysfsControl) -> None:
+        sights.append(await control.look(A))
+
+    async with scene.control(silence=0.01) as control, create_task_group() as tg:
+        tg.start_soon(look, control)
+        await sleep(LOOK_PATIENCE / 2)  # waits: that the host is slow
+        await in_threads(_write_text).write(aliases, "")
+        scene.kernel.goes_on.set()
+
+    assert [sight.is_silent for sight in sights] == [False]
+
+
 async def test_when_nothing_at_all_can_be_read_the_device_is_unreadable(scene: Scene, tree: SysfsTree) -> None:
     """Here the list of module aliases is a FIFO."""
-    aliases = tree.root / "nowhere/lib/modules" / os.uname().release / "modules.alias"
-    aliases.parent.mkdir(parents=True)
-    os.mkfifo(aliases)
+    aliases = _fifo_of_aliases(tree)
     async with scene.control() as control:
         sight = await control.look(A)
 
@@ -241,6 +270,14 @@ async def test_when_nothing_at_all_can_be_read_the_device_is_unreadable(scene: S
         await in_threads(_write_text).write(aliases, "")
         await scene.has_returned.wait()
         assert not (await control.look(B)).is_silent
+
+
+def _fifo_of_aliases(tree: SysfsTree) -> Path:
+    """Who reads it waits until somebody writes to it."""
+    aliases = tree.root / "nowhere/lib/modules" / os.uname().release / "modules.alias"
+    aliases.parent.mkdir(parents=True)
+    os.mkfifo(aliases)
+    return aliases
 
 
 def _write_text(path: Path, text: str) -> None:
