@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import anyio
+import grpc
+import grpc.experimental
 import psutil
 
 from anyio import to_thread
@@ -28,6 +30,8 @@ from tests.support.kubelet import FakeKubelet, PluginClient, message
 
 
 _RIVAL = "a plain grpc.aio plugin"
+_ALONE = ((grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),)
+"""Whoever waits for a frame reads it: no thread of the client's library is between."""
 _UPDATES, _ALLOCATIONS, _CLAIMS, _WARM = 300, 3000, 50, 20
 
 
@@ -57,12 +61,17 @@ class Plugins:
     process: subprocess.Popen[str]
     folder: Path
 
-    def change(self, number: int) -> Change:
+    def change(self, number: int) -> None:
         """Let one device become the only unhealthy one."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         print(number, file=self.process.stdin, flush=True)
-        return Change(*map(float, self.process.stdout.readline().split()))
+
+    def changes(self) -> list[Change]:
+        """All that there were: the last question."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        return [Change(*map(float, line.split())) for line in self.process.stdout]
 
     @property
     def socket(self) -> Path:
@@ -98,21 +107,19 @@ def update() -> Iterator[Row]:
 
 
 def _updates(kind: str) -> tuple[float, float]:
-    took: list[float] = []
-    with _plugins(kind, 1, 1000, deaf=True) as (plugins, _), closing(PluginClient(plugins.socket)) as client:
+    came: list[float] = []
+    with _plugins(kind, 1, 1000, deaf=True) as (plugins, _), closing(PluginClient(plugins.socket, _ALONE)) as client:
         stream = client.stream()
         next(stream)
-        for number in range(_WARM):
+        for number in range(_WARM + _UPDATES):
             plugins.change(number)
             next(stream)
-        first = last = plugins.change(_WARM)
-        next(stream)
-        for number in range(_UPDATES):
-            last = plugins.change(_WARM + 1 + number)
-            next(stream)
-            took.append(time.monotonic() - last.begun)
+            came.append(time.monotonic())
+        changes = plugins.changes()
         stream.cancel()
-    return statistics.median(took) * 1000, (last.cpu - first.cpu) / _UPDATES * 1000
+    took = [at - change.begun for at, change in zip(came, changes, strict=True)]
+    cpu = changes[-1].cpu - changes[_WARM - 1].cpu
+    return statistics.median(took[_WARM:]) * 1000, cpu / _UPDATES * 1000
 
 
 def allocation() -> Iterator[Row]:

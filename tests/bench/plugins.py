@@ -2,8 +2,8 @@
 Device plugins as a process of their own: ours, or those that one would write first with grpcio.
 
 ``python -m tests.bench.plugins ours|rival FOLDER PLUGINS DEVICES`` listens, and registers at the kubelet in FOLDER. For
-each number that it reads the device of this number becomes the first plugin's only unhealthy one; it says when that
-began, and for how many seconds the processor has worked for it until then.
+each number that it reads the device of this number becomes the first plugin's only unhealthy one. In the end it says
+when each of these changes began, and for how many seconds the processor had worked for it until then.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ async def ours(folder: Path, plugins: int, devices: int) -> None:
 
 
 async def obey(change: Callable[[int], None]) -> None:
-    """Change what is asked for, until the end of the input. No thread reads it: it would count for the plugins."""
+    """Change what is asked for, until the input is empty. No thread reads it: it would count for the plugins."""
+    changes: list[tuple[float, float]] = []
     while True:
         await anyio.wait_readable(sys.stdin)
-        line = sys.stdin.readline()
+        line = sys.stdin.readline().strip()
         if not line:
-            return
-        cpu, begun = time.process_time(), time.monotonic()
+            break
+        changes.append((time.monotonic(), time.process_time()))
         change(int(line))
-        print(begun, cpu, flush=True)
+    for begun, cpu in changes:
+        print(begun, cpu)
 
 
 def main(kind: str, folder: str, plugins: str, devices: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,16 +51,16 @@ def message(name: str) -> Any:
     return message_factory.GetMessageClass(_pool().FindMessageTypeByName(name))
 
 
-def dial(path: Path) -> grpc.Channel:
+def dial(path: Path, options: Iterable[tuple[str, int]] = ()) -> grpc.Channel:
     """A connection of its own; grpc shares them otherwise."""
-    return grpc.insecure_channel(f"unix:{path}", options=[("grpc.use_local_subchannel_pool", 1)])
+    return grpc.insecure_channel(f"unix:{path}", options=[("grpc.use_local_subchannel_pool", 1), *options])
 
 
 class PluginClient:
     """Calls a plugin, in bytes."""
 
-    def __init__(self, path: Path) -> None:
-        self._channel = dial(path)
+    def __init__(self, path: Path, options: Iterable[tuple[str, int]] = ()) -> None:
+        self._channel = dial(path, options)
 
     def call(self, method: str, request: bytes = b"") -> bytes:
         """One request, one answer."""
