@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 _FULL = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([01][0-9a-f])\.([0-7])")
@@ -12,10 +12,9 @@ _COMPACT = re.compile(r"([0-9a-f]{4,8})([0-9a-f]{2})([01][0-9a-f])([0-7])")
 _SHORT = re.compile(r"[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PciAddress:
+class PciAddress(NamedTuple):
     """
-    The address of one PCI function.
+    The address of one PCI function. A tuple, since addresses are the keys of nearly everything and sorted often.
 
     The domain has at least four hex digits and may have more: Intel VMD counts its domains from
     0x10000 (drivers/pci/controller/vmd.c), so ``10000:e1:00.0`` is an address as good as any.
@@ -48,7 +47,7 @@ class PciAddress:
 
     def object_name(self, node_name: str) -> str:
         """The name of the PCIDevice for this address: ``janus`` and ``0000:04:00.0`` → ``janus-000004000``."""
-        return f"{node_name}-{str(self).replace(':', '').replace('.', '')}"
+        return f"{node_name}-{self.domain:04x}{self.bus:02x}{self.slot:02x}{self.function}"
 
     @classmethod
     def of_object_name(cls, name: str, node_name: str) -> PciAddress | None:

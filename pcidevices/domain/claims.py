@@ -79,6 +79,8 @@ def owner_of(claims: Iterable[Claim]) -> Claim:
     One that has given it back already, and only waits for the finalizers of others, does not count.
     """
     claims = list(claims)
+    if len(claims) == 1:
+        return claims[0]
     running = [c for c in claims if c.is_held or not c.deleting] or claims
     return min(running, key=lambda c: (not _is_taken(c.status), c.created, c.uid))
 

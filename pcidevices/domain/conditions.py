@@ -47,7 +47,8 @@ def with_findings(
 
 def condition(conditions: Iterable[Condition], kind: str) -> Condition:
     """The condition of a type; one that says nothing when there is none."""
-    return next((c for c in conditions if c.type == kind), msgspec.convert(_NOTHING | {"type": kind}, Condition))
+    found = next((c for c in conditions if c.type == kind), None)
+    return found or msgspec.convert(_NOTHING | {"type": kind}, Condition)
 
 
 _NOTHING = {"status": "Unknown", "reason": ""}
