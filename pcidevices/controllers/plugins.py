@@ -57,6 +57,7 @@ class Plugins:
         self._ask_every = ask_every
         self._running: dict[str, _Running] = {}
         self._refused: Mapping[PciAddress, Finding] = {}
+        self._offered_as: Mapping[PciAddress, str] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """For ever; cancelled, all plugins end in order. It has started when it knows what cannot be offered."""
@@ -65,8 +66,14 @@ class Plugins:
             started = False
             async for view in self._registry.snapshots():
                 found = advertised(
-                    view.devices, view.claims.values(), view.published, view.held, node_name=self._node_name
+                    view.devices,
+                    view.claims.values(),
+                    view.published,
+                    view.held,
+                    node_name=self._node_name,
+                    offered_as=self._offered_as,
                 )
+                self._offered_as = {one.address: name for name, of in found.offers.items() for one in of.devices}
                 self._refuse(found.refused)
                 wanted = found.offers
                 for name in self._running.keys() - wanted.keys():

@@ -17,6 +17,9 @@ from .published import PublishedDevice
 from .resourcename import refusals
 
 
+_NOTHING: Mapping[PciAddress, str] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Advertised:
     """What the kubelet can be told of what is claimed."""
@@ -34,12 +37,14 @@ def advertised(
     held: Iterable[HeldDevice],
     *,
     node_name: str,
+    offered_as: Mapping[PciAddress, str] = _NOTHING,
 ) -> Advertised:
     """
     One offer for each resource name of which a device is claimed, or still held by a pod; it has all of those.
 
     A device that a pod holds stays in the offer of its resource, unhealthy if need be: the kubelet would take one that
     is not listed any more for free. Of names that exclude each other the one that was claimed first is offered.
+    *offered_as* says how they are offered so far: so they stay while somebody has deleted their object.
     """
     offered: dict[str, dict[PciAddress, OfferedDevice]] = defaultdict(dict)
     claimed_as: dict[PciAddress, str] = {}
@@ -47,14 +52,15 @@ def advertised(
     for address, rivals in _by_address(claims).items():
         told = published.get(address.object_name(node_name))
         owner = owner_of(rivals)
-        if told is not None and (name := resource_of(told, owner)):
+        if name := resource_of(told, owner) if told is not None else offered_as.get(address):
             offered[name][address] = _offered(address, devices, why_not(devices, address, owner))
             claimed_as[address] = name
             since[name] = min(since.get(name, owner.created), owner.created)
     for one in held:
         for address in _addresses(one.ids):
             told = published.get(address.object_name(node_name))
-            if one.resource_name in offered or (told is not None and one.resource_name in _own_names(told)):
+            names = _own_names(told) if told is not None else (offered_as.get(address),)
+            if one.resource_name in offered or one.resource_name in names:
                 why = "it is held by a pod, and not claimed any more"
                 offered[one.resource_name].setdefault(address, _offered(address, devices, why))
     refused = refusals(sorted(offered, key=lambda name: (name not in since, since.get(name, ""), name)))

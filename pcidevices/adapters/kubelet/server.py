@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import stat
@@ -81,13 +82,13 @@ async def made(path: Path) -> Made | None:
 @asynccontextmanager
 async def serving(service: v1beta1.DevicePluginBase, path: Path, *, grace: float = GRACE) -> AsyncIterator[Listening]:
     """
-    Serve *service* on a socket at *path*, in place of one that somebody left there.
+    Serve *service* on a socket at *path*, in place of one that somebody left there; not of one that is in use.
 
     When the block is left the file is gone unless it is another's, calls have had *grace* seconds to end by
     themselves, and every client has been told (GOAWAY) and disconnected. Calls that come meanwhile are refused.
 
     Raises:
-        SocketUnusable: there can be no socket at *path*.
+        SocketUnusable: there can be no socket at *path*, or somebody listens there.
     """
     try:
         listening = await to_thread.run_sync(_bind, path)
@@ -132,6 +133,8 @@ async def _end(connections: Connections, grace: float) -> None:
 def _bind(path: Path) -> Listening:
     with suppress(FileNotFoundError):
         if stat.S_ISSOCK(path.lstat().st_mode):
+            if _somebody_listens(path):
+                raise OSError("another device plugin listens there; end it first (does a second agent run here?)")
             path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -145,6 +148,13 @@ def _bind(path: Path) -> Listening:
         bound.close()
         raise FileNotFoundError(f"{path} is gone as soon as it was made")
     return Listening(path, bound, inode)
+
+
+def _somebody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.setblocking(False)  # noqa: FBT003  that is its name
+        # One whose backlog is full (EAGAIN) listens as well.
+        return client.connect_ex(str(path)) in {0, errno.EAGAIN}
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -122,6 +122,18 @@ async def test_a_socket_that_somebody_left_is_taken_over(offers: Latest[Offer], 
         await client.until(StreamEnded)
 
 
+async def test_a_socket_at_which_somebody_listens_is_left_alone(offers: Latest[Offer], path: Path) -> None:
+    """Such as another agent's, or KubeVirt's: they use the same names."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(SocketUnusable, match="another device plugin listens there"):
+            async with serving(PluginService(offers, None), path):  # type: ignore[arg-type]  # never used
+                pass
+
+        assert await anyio.Path(path).is_socket()
+
+
 async def test_a_file_that_is_no_socket_is_left_alone(offers: Latest[Offer], path: Path) -> None:
     await anyio.Path(path).write_text("mine")
 

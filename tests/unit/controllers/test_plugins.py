@@ -191,3 +191,15 @@ async def test_the_name_goes_to_the_next_when_the_first_is_released(registry: Re
         registry.replace_claims([second])
         await wait_all_tasks_blocked()
         assert kubelet.running == ["a.com/CARD"]
+
+
+async def test_a_plugin_keeps_its_devices_while_somebody_has_deleted_their_objects(registry: Registry) -> None:
+    kubelet = TheKubelet()
+    registry.replace_claims([a_ready_claim(CARD)])
+    async with running(registry, kubelet):
+        before = kubelet.plugins[0].offers.value
+        registry.replace_published([], 2)
+        await wait_all_tasks_blocked()
+
+        assert kubelet.running == [NAME]
+        assert kubelet.plugins[0].offers.value == before

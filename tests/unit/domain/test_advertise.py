@@ -191,3 +191,17 @@ def test_what_only_a_pod_holds_gives_way_to_what_is_claimed() -> None:
 
     assert list(found.offers) == ["a.com/card"]
     assert found.refused == {}
+
+
+def test_a_device_stays_in_the_offer_while_somebody_has_deleted_its_object() -> None:
+    """Else the kubelet would have none of it for a moment, and take one that a pod holds for free."""
+    gpu, nic = on_vfio(a_gpu()), on_vfio(a_nic())
+    devices, held = {gpu.address: gpu, nic.address: nic}, (HeldDevice("default", "vm", "compute", "a.com/nic", (NIC,)),)
+    offered_as = {gpu.address: "a.com/gpu", nic.address: "a.com/nic"}
+
+    found = advertised(devices, [FIRST], {}, held, node_name=NODE, offered_as=offered_as)
+
+    assert {name: [str(one.address) for one in offer.devices] for name, offer in found.offers.items()} == {
+        "a.com/gpu": [GPU],
+        "a.com/nic": [NIC],
+    }
