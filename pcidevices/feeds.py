@@ -88,7 +88,7 @@ class Feeds:
                 pulse.expect("the next question to the kubelet", within=every + _KUBELET_PATIENCE)
             await sleep(every)
             view = self._registry.snapshot
-            if not view.claims and not view.held:
+            if view.kubelet_was_heard and not view.claims and not view.held:
                 continue
             try:
                 held = await kubelet.held()
@@ -96,6 +96,8 @@ class Feeds:
                 log.debug("kubelet.silent", reason=error.reason, error=str(error))
                 continue  # what it said last may still be so
             self._ask(held_requests(self._registry.replace_held(held), self._registry.snapshot, self._node_name))
+            if not view.kubelet_was_heard:  # what was told by the process before may be so no more
+                self._ask(whole_inventory(self._registry.snapshot, self._node_name))
 
     def _once(self, feed: str, task_status: TaskStatus[None]) -> _Once:
         def tell() -> None:

@@ -30,6 +30,7 @@ class Snapshot:
     claims: Mapping[str, Claim] = field(default_factory=dict)
     held: tuple[HeldDevice, ...] = ()
     """Which container holds what, as the kubelet last said."""
+    kubelet_was_heard: bool = False
     node: Node | None = None
     node_is_gone: bool = False
     """There was a Node, and now there is none."""
@@ -97,9 +98,9 @@ class Registry:
     def replace_held(self, held: tuple[HeldDevice, ...]) -> frozenset[str]:
         """Store what containers hold; return the ids of the devices whose holders changed."""
         old = self.snapshot.held
-        if held == old:
+        if held == old and self.snapshot.kubelet_was_heard:
             return frozenset()
-        self._latest.set(replace(self.snapshot, held=held))
+        self._latest.set(replace(self.snapshot, held=held, kubelet_was_heard=True))
         return frozenset(name for one in set(old) ^ set(held) for name in one.ids)
 
     def replace_node(self, node: Node | None) -> bool:

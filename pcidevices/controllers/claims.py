@@ -16,7 +16,7 @@ from pcidevices.domain.conditions import Finding, condition
 from pcidevices.domain.decision import Decision
 from pcidevices.domain.device import PciDevice, Unreadable
 from pcidevices.domain.outlook import Outlook
-from pcidevices.domain.steps import Step
+from pcidevices.domain.steps import Bind, LoadModule, Probe, Step, Unbind
 from pcidevices.errors import DeviceNotTaken, HardwareError, NotFound
 from pcidevices.ports import Claims, Control, Events
 from pcidevices.registry import Registry
@@ -96,18 +96,23 @@ class ClaimReconciler:
     async def _turns(self, claim: Claim) -> Result:
         failure: HardwareError | None = None
         taken: tuple[Step, ...] = ()
+        is_recorded = False
         while True:
             decision = await self._decide(claim, failure)
             if failure is not None or not decision.steps:
                 return await self._conclude(claim, decision, failure)
-            if decision.steps == taken:
+            if not is_recorded:
+                recorded, is_recorded = await self._record(claim, decision), True
+                if recorded is not claim:  # that may have taken minutes, and the host a disk meanwhile
+                    claim = recorded
+                    continue
+            steps = _until_the_next_look(decision.steps)
+            if steps == taken:
                 failure = DeviceNotTaken(f"{claim.address}: no driver took it; does the kernel's log say why?")
-            else:
-                claim = await self._record(claim, decision)
-                taken = decision.steps
-                failure = await self._take(taken)
-            if failure is not None:
-                self._tries[claim.uid] += 1
+                self._tries[claim.uid] += claim.deleting
+                continue
+            taken = steps
+            failure = await self._take(claim, steps)
 
     async def _decide(self, claim: Claim, failure: HardwareError | None) -> Decision:
         sight = await self._control.look(claim.address)
@@ -151,11 +156,11 @@ class ClaimReconciler:
             self._tell(claim, finding)
         return claim
 
-    async def _take(self, steps: tuple[Step, ...]) -> HardwareError | None:
+    async def _take(self, claim: Claim, steps: tuple[Step, ...]) -> HardwareError | None:
         self._stepping += 1
         try:
             for step in steps:
-                await self._control.take(step)
+                await self._take_one(claim, step)
         except HardwareError as error:
             return error
         finally:
@@ -163,6 +168,14 @@ class ClaimReconciler:
             if not self._stepping:  # else a scan would see others half-way
                 self._stepped()
         return None
+
+    async def _take_one(self, claim: Claim, step: Step) -> None:
+        try:
+            await self._control.take(step)
+        except HardwareError:
+            if claim.deleting and isinstance(step, LoadModule | Bind | Probe):  # the original driver's own failures
+                self._tries[claim.uid] += 1
+            raise
 
     async def _conclude(self, claim: Claim, decision: Decision, failure: HardwareError | None) -> Result:
         if decision.release is not None:
@@ -213,6 +226,12 @@ class ClaimReconciler:
         """A rehearsal under a real node's name must leave the claims for its real devices alone."""
         published = self._registry.snapshot.published.get(claim.address.object_name(self._node_name))
         return self._simulated and published is not None and not published.is_simulated
+
+
+def _until_the_next_look(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """A module's loading may take half a minute: whatever is unbound after that is looked at first."""
+    is_first = isinstance(steps[0], LoadModule) and any(isinstance(step, Unbind) for step in steps)
+    return steps[:1] if is_first else steps
 
 
 def _news(before: PCIDeviceClaimStatus, after: PCIDeviceClaimStatus) -> Iterator[Finding]:

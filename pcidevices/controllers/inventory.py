@@ -61,7 +61,8 @@ class InventoryReconciler:
         if isinstance(decision, Remove) and view.sees_nothing and self._is_ours(published):
             log.error("bus.empty", name=name, consequence="its object stays: nothing at all is seen")
             return SETTLED
-        wait = self._contest.wait_before(name, device)
+        asked = self._asked(view, name, device)
+        wait = self._contest.wait_before(name, asked)
         if wait > 0:
             return Result(requeue_after=wait)
         match decision:
@@ -71,7 +72,7 @@ class InventoryReconciler:
                 await self._amend(published, decision)
             case Remove() if published is not None:
                 await self._remove(published)
-        self._contest.wrote(name, device)
+        self._contest.wrote(name, asked)
         return CHANGED
 
     def _decide(self, view: Snapshot, name: str) -> tuple[PciDevice | Unreadable | None, Decision]:
@@ -87,10 +88,21 @@ class InventoryReconciler:
             policy=self._policy,
             claimed=address is not None and bool(view.claims_for(address)),
             kept_name=kept or None,
-            in_use_by=view.pods_with(address) if address is not None else (),
+            in_use_by=self._users(view, published, address),
             refused=self._refusal(address) if address is not None else None,
             now=self._now(),
         )
+
+    def _asked(self, view: Snapshot, name: str, device: object) -> object:
+        """All of our side that the object tells of."""
+        address = PciAddress.of_object_name(name, self._node_name)
+        return device, view.node, address and (view.pods_with(address), self._refusal(address))
+
+    def _users(self, view: Snapshot, published: PublishedDevice | None, address: PciAddress | None) -> tuple[str, ...]:
+        """Until the kubelet has answered once, what was told before is told on."""
+        if address is None:
+            return ()
+        return view.pods_with(address) if view.kubelet_was_heard else published.status.in_use_by if published else ()
 
     async def _create(self, name: str, wanted: Create) -> None:
         created = await self._create_or_adopt(name, wanted)

@@ -52,7 +52,7 @@ def advertised(
     for address, rivals in _by_address(claims).items():
         told = published.get(address.object_name(node_name))
         owner = owner_of(rivals)
-        if name := resource_of(told, owner) if told is not None else offered_as.get(address):
+        if name := resource_of(told, owner) if told is not None and _is_named(told) else offered_as.get(address):
             offered[name][address] = _offered(address, devices, why_not(devices, address, owner))
             claimed_as[address] = name
             since[name] = min(since.get(name, owner.created), owner.created)
@@ -90,6 +90,11 @@ def resource_of(device: PublishedDevice, claim: Claim) -> str:
     """The name under which the device is offered: its model's, or one of its own where the claim asks for that."""
     pooled, single = _own_names(device)
     return single if claim.disable_resource_pooling else pooled
+
+
+def _is_named(device: PublishedDevice) -> bool:
+    """Its status may come after it."""
+    return bool(device.status.resource_name)
 
 
 def _own_names(device: PublishedDevice) -> tuple[str, str]:

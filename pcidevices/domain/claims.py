@@ -59,8 +59,7 @@ def decide(
     allowed = _allowed(claim, sight, owner)
     viable = _viable(sight)
     if not allowed.holds or not isinstance(device, PciDevice):
-        findings = (allowed, allowed._replace(status="False"), viable)
-        refused = _told(claim, claim.status, findings, _NOTHING_KNOWN, now=now)
+        refused = _told(claim, claim.status, (allowed, allowed, viable), _NOTHING_KNOWN, now=now)
         return replace(refused, look_again=LOOK_AGAIN_LATER if allowed.reason in _MAY_END else None)
     record = _record(claim.status, sight, device)
     bound, steps = _bound(record, sight, device)
@@ -194,7 +193,8 @@ def _viable(sight: Sight) -> Finding:
     """Whether a virtual machine could have the device, as far as its IOMMU group is concerned."""
     device = sight.device
     if not isinstance(device, PciDevice):
-        return Finding("Unknown", DeviceNotFound.reason, "the device is not seen")
+        reason = DeviceNotFound.reason if device is None else DeviceUnreadable.reason
+        return Finding("Unknown", reason, "the device is not seen")
     if device.iommu_group is None:
         return Finding("False", Reason.NO_IOMMU_GROUP, f"{device.address} has no IOMMU group; is the IOMMU on?")
     group = f"IOMMU group {device.iommu_group}"

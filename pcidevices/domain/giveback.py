@@ -8,7 +8,7 @@ import msgspec
 
 from pcidevices.api.reasons import Reason
 from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
-from pcidevices.errors import DeviceUnreadable, HardwareError, WriteTimedOut
+from pcidevices.errors import DeviceNotTaken, DeviceUnreadable, HardwareError, WriteTimedOut
 
 from .claim import Claim
 from .conditions import Finding, with_findings
@@ -56,6 +56,10 @@ def _nothing_to_give_back(claim: Claim, sight: Sight, *, is_owner: bool) -> Find
     claimed, device = claim.status.claimed, sight.device
     if claimed is None and not is_the_ancestors(claim.status):
         return Finding("True", Reason.GIVEN_BACK, "the device was never taken")
+    if claim.node_system_uuid and sight.machine and claim.node_system_uuid.lower() != sight.machine:
+        return Finding(
+            "True", Reason.WRONG_MACHINE, "the claim was for another machine; this one's device is left alone"
+        )
     if not is_owner:
         return Finding("True", Reason.CLAIMED_BY_ANOTHER, "another claim has the device")
     if device is None:
@@ -99,10 +103,13 @@ def _is_used(sight: Sight, device: PciDevice) -> Finding | None:
 
 
 def _failed(claim: Claim, device: PciDevice, failure: HardwareError, *, tries: int, now: str) -> Decision:
+    original = claim.status.kernel_driver_to_unbind
     if device.driver is None and tries >= ENOUGH_TRIES:
-        original = claim.status.kernel_driver_to_unbind
         left = f"{device.address} did not go back to {original} and has no driver now: {failure}"
         return Decision(status=claim.status, release=Finding("False", Reason.LEFT_WITHOUT_DRIVER, left))
+    if isinstance(failure, DeviceNotTaken) and tries >= ENOUGH_TRIES:
+        left = f"{device.address} was on {original}, and whenever it is free the kernel gives it to {device.driver}"
+        return Decision(status=claim.status, release=Finding("False", Reason.GIVEN_TO_ANOTHER_DRIVER, left))
     return replace(_waits(claim, Finding("False", failure.reason, str(failure)), now), look_again=None)
 
 

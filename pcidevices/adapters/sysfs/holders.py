@@ -30,15 +30,25 @@ def holders(
     enabled = [
         Holder(one.address, "the device is enabled, as it is while a virtual machine has it")
         for one in open_to_vms
-        if _is_enabled(sysfs / "bus/pci/devices" / str(one.address))
+        if _can_be_open(one, dev) and _is_enabled(sysfs / "bus/pci/devices" / str(one.address))
     ]
     return (*enabled, *_with_open_nodes(_nodes(open_to_vms, vfio_drivers, sysfs, dev), proc, dev))
 
 
+def _can_be_open(member: PciDevice, dev: Path) -> bool:
+    """Of a device without driver the group's node stays for as long as somebody has it open."""
+    return member.driver is not None or (dev / f"vfio/{member.iommu_group}").exists()
+
+
 def _is_enabled(home: Path) -> bool:
+    """
+    Whether `enable` counts one who has the device open.
+
+    Host drivers such as i915 leave a device enabled when they go; vfio lets it sleep while nobody has it open.
+    """
     try:
         with folder(home) as fd:
-            return (number("enable", below=fd) or 0) > 0
+            return (number("enable", below=fd) or 0) > 0 and text("power/runtime_status", below=fd) != "suspended"
     except OSError:
         return False
 

@@ -51,6 +51,8 @@ class Device:
     override: str | None = None
     driver: Driver | None = None
     held: bool = False
+    left_enabled: int = 0
+    """How often `enable` was written while it had no driver, or a driver that went did not take that back."""
     present: bool = True
     group_key: str = ""
     group: int | None = None
@@ -129,7 +131,7 @@ def show_state(tree: Tree, device: Device) -> None:
     conventional = device.spec.bridge is not None and device.spec.driver is None
     lines = device.properties(driver=True, modalias=True).items()
     tree.attribute(device.home / "uevent", "\n".join(f"{key}={value}" for key, value in lines), BOTH)
-    tree.attribute(device.home / "enable", str(int(enabled or conventional)), BOTH)
+    tree.attribute(device.home / "enable", str(int(enabled or conventional) + device.left_enabled), BOTH)
     tree.attribute(device.home / "power/runtime_status", "suspended" if idle else "active", READ)
 
 

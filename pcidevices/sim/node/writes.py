@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pcidevices.sim.node.device import Device, Driver
+from pcidevices.sim.node.device import Device, Driver, show_state
 from pcidevices.sim.node.refuse import NotSimulatedError, Refused
 from pcidevices.sim.node.spec import Ids
 from pcidevices.sim.node.tree import BOTH
@@ -83,6 +83,8 @@ class Writes:
         match name:
             case "driver_override":
                 self._override(device, text)
+            case "enable":
+                self._enable(device, on=_number(text) != 0)
             case "remove":
                 if _number(text):
                     self._kernel.hotplug.remove(device)
@@ -92,6 +94,11 @@ class Writes:
             case "reset":
                 if _number(text) != 1:
                     raise Refused(errno.EINVAL)
+            case _:
+                self._to_functions(device, name, text)
+
+    def _to_functions(self, device: Device, name: str, text: str) -> None:
+        match name:
             case "sriov_numvfs":
                 self._kernel.sriov.set_count(device, _number(text, limit=0xFFFF))
             case "sriov_drivers_autoprobe":
@@ -113,6 +120,15 @@ class Writes:
             self._kernel.binding.attach(device)
         except Refused as refusal:
             raise Refused(errno.EINVAL) from refusal
+
+    def _enable(self, device: Device, *, on: bool) -> None:
+        """It is a count (`enable_store`, drivers/pci/pci-sysfs.c)."""
+        if device.driver is not None:
+            raise Refused(errno.EBUSY)
+        if not on and not device.left_enabled:
+            raise Refused(errno.EIO)
+        device.left_enabled += 1 if on else -1
+        show_state(self._kernel.tree, device)
 
     def _override(self, device: Device, text: str) -> None:
         """Only the first line counts; none takes the override away."""

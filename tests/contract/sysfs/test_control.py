@@ -323,6 +323,24 @@ async def test_a_device_that_is_held_has_a_holder(bus: Bus) -> None:
     assert free == [(), ()]
 
 
+async def test_a_device_that_its_host_driver_has_left_enabled_has_no_holder(bus: Bus) -> None:
+    """Neither without driver nor on vfio-pci, until somebody opens it. (Drivers such as i915 leave devices so.)"""
+    bus.unbind(NIC)
+    bus.set(NIC, "enable", "1")
+    async with controlling(bus.world) as scene:
+        without_driver = (await scene.look(NIC)).holders
+        bus.to_vfio(NIC)
+        idle = bus.read(NIC, "enable"), (await scene.look(NIC)).holders
+        with bus.held(NIC):
+            held = [holder.address for holder in (await scene.look(NIC)).holders if holder.address]
+        bus.unbind(NIC)
+        bus.set(NIC, "enable", "0")
+
+    assert without_driver == ()
+    assert idle == ("1", ())
+    assert held == [at(NIC)]
+
+
 async def test_the_process_that_has_the_group_open_is_named(bus: Bus) -> None:
     if not is_real(bus.world):
         pytest.skip("a simulated virtual machine is no process")

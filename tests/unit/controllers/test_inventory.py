@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.inventory import Policy
 from pcidevices.domain.naming import PciNames
 from pcidevices.errors import Conflict, NotFound
@@ -190,3 +191,37 @@ async def test_a_simulation_does_not_publish_over_a_real_device() -> None:
 
     assert await agent.reconcile() == SETTLED
     assert cluster.objects[NAME] == real
+
+
+def held_by(pod: str) -> tuple[HeldDevice, ...]:
+    return (HeldDevice("default", pod, "compute", "nvidia.com/x", (str(GPU.address),)),)
+
+
+async def test_a_start_does_not_say_that_nobody_has_the_device() -> None:
+    """The kubelet is asked some seconds later; until then what was told stays."""
+    cluster = Cluster()
+    before = Agent(cluster, GPU)
+    before.registry.replace_held(held_by("vm"))
+    await before.settle()
+    version = cluster.version
+
+    started = Agent(cluster, GPU)
+    still = await started.settle()
+    started.registry.replace_held(())
+    then = await started.settle()
+
+    assert still is not None
+    assert then is not None
+    assert (still.status.in_use_by, then.status.in_use_by) == (("default/vm",), ())
+    assert cluster.version == version + 1
+
+
+async def test_machines_that_come_and_go_are_no_contest() -> None:
+    """A device that changes itself is written at once, however often."""
+    agent = Agent(Cluster(), GPU)
+    await agent.settle()
+    for number in range(12):
+        agent.registry.replace_held(held_by(f"vm-{number}") if number % 2 == 0 else ())
+        agent.catch_up()
+
+        assert await agent.reconcile() == CHANGED

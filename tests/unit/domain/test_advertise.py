@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pcidevices.api.v1beta1 import PCIDeviceStatus
 from pcidevices.domain.advertise import Advertised, advertised, offers
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import PciDevice
@@ -205,3 +206,15 @@ def test_a_device_stays_in_the_offer_while_somebody_has_deleted_its_object() -> 
         "a.com/gpu": [GPU],
         "a.com/nic": [NIC],
     }
+
+
+def test_a_device_whose_object_has_no_status_yet_is_neither_offered_nor_refused() -> None:
+    """Its status is written after it: for a moment it has no name."""
+    gpu = on_vfio(a_gpu())
+    fresh = replace(a_published(gpu), status=PCIDeviceStatus())
+
+    found = advertised(
+        {gpu.address: gpu}, [replace(FIRST, disable_resource_pooling=True)], {fresh.name: fresh}, (), node_name=NODE
+    )
+
+    assert found == Advertised()

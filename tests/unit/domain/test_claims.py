@@ -186,6 +186,8 @@ def test_an_unreadable_device_is_left_alone() -> None:
 
     assert decision.steps == ()
     assert not decision.hold
+    told = {one.type: (one.status, one.reason) for one in decision.status.conditions}
+    assert told["Bound"] == told["GroupViable"] == ("Unknown", "DeviceUnreadable")
 
 
 @pytest.mark.parametrize(

@@ -228,3 +228,15 @@ def test_when_the_original_driver_refused_the_kernel_may_choose(tries: int) -> N
     kernel.do(Unbind(CARD, "vfio-pci"))
 
     assert decided(claim, kernel, tries=tries).steps == (Probe(CARD),)
+
+
+def test_a_claim_for_another_machine_leaves_this_ones_device_alone() -> None:
+    """The node was replaced by one of its name, with an equal card in the same slot."""
+    kernel = a_kernel()
+    claim = replace(a_bound_one(kernel), node_system_uuid="machine-a")
+    kernel.machine = "machine-b"
+
+    decision = decided(claim, kernel)
+
+    assert decision.steps == ()
+    assert ending(decision) == "WrongMachine"
