@@ -49,7 +49,10 @@ def debian(root: Path) -> Iterator[Material]:
         if said["Status"] != "install ok installed":
             continue
         name, version = said["Package"], said["Version"]
-        where = f"arch={said['Architecture']}&distro={distribution}"
+        # Flaws are known by the source package; many packages have another name than theirs.
+        source, _, built = (said["Source"] or name).partition(" ")
+        upstream = quote(f"{source}@{built.strip('()') or version}")
+        where = f"arch={said['Architecture']}&distro={distribution}&upstream={upstream}"
         purl = f"pkg:deb/{release['ID']}/{quote(name)}@{quote(version)}?{where}"
         yield Material(purl=purl, name=name, version=version)
 
