@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.docs.pages import code, page, rows
-from tests.manifests.built import COMPONENTS, OVERLAYS, ROOT, agent, only, overlay, with_component
+from tests.manifests.built import COMPONENTS, OVERLAYS, ROOT, agent, composed, only, overlay
 
 
 PAGE = page("docs/how-to/secure.md")
@@ -30,7 +30,7 @@ def test_every_mount_is_explained() -> None:
 
 def test_every_capability_is_explained(tmp_path: Path) -> None:
     _, usual = agent(overlay("plain"))
-    _, seeing = agent(with_component(tmp_path, "see-processes"))
+    _, seeing = agent(composed(tmp_path, "see-processes"))
 
     told = [code(row[0])[0] for row in rows(PAGE.section("### Capabilities"))]
 

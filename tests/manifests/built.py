@@ -34,14 +34,14 @@ def overlay(name: str) -> tuple[Object, ...]:
     return built(ROOT / "manifests/overlays" / name)
 
 
-def with_component(folder: Path, name: str) -> tuple[Object, ...]:
-    """The base with one component, as a user's own overlay has it; *folder* is the user's."""
-    beside = Path(os.path.relpath(ROOT, folder.resolve()))  # kustomize takes no absolute paths
+def composed(folder: Path, *components: str, onto: str = "base") -> tuple[Object, ...]:
+    """The base, or an overlay, with components in this order: an overlay of a user's own, in their *folder*."""
+    beside = Path(os.path.relpath(ROOT, folder.resolve())) / "manifests"  # kustomize takes no absolute paths
     whole = {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [str(beside / "manifests/base")],
-        "components": [str(beside / "manifests/components" / name)],
+        "resources": [str(beside / onto)],
+        "components": [str(beside / "components" / name) for name in components],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(whole))
     return built(folder)

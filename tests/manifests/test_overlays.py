@@ -11,11 +11,12 @@ from pcidevices import __version__
 from pcidevices.api.crd import definitions
 from pcidevices.cli import _parser
 from pcidevices.settings import resolve
-from tests.manifests.built import COMPONENTS, OVERLAYS, ROOT, agent, built, only, overlay, with_component
+from tests.manifests.built import COMPONENTS, OVERLAYS, ROOT, agent, built, composed, only, overlay
 
 
 READ_ONLY = "read-only"
 CLAIMING = [name for name in OVERLAYS if name != READ_ONLY]
+SEES_PROCESSES = ["SYS_PTRACE", "DAC_READ_SEARCH"]
 WRITTEN_TO = {"/host/sys/bus/pci", "/host/sys/devices", "/var/lib/kubelet/device-plugins"}
 
 
@@ -154,12 +155,44 @@ def test_read_only_may_not_touch_claims() -> None:
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_each_component_goes_with_the_base(name: str, tmp_path: Path) -> None:
     """So that people can compose an overlay of their own."""
-    objects = with_component(tmp_path, name)
+    objects = composed(tmp_path, name)
 
-    added = agent(objects)[1]["securityContext"]["capabilities"].get("add", [])
+    added = agent(objects)[1]["securityContext"]["capabilities"]["add"]
 
     usual = ["SYS_MODULE"]
-    assert added == {"no-modules": [], "see-processes": [*usual, "SYS_PTRACE", "DAC_READ_SEARCH"]}.get(name, usual)
+    assert added == {"no-modules": [], "see-processes": [*usual, *SEES_PROCESSES]}.get(name, usual)
+
+
+@pytest.mark.parametrize(
+    ("onto", "components"),
+    [
+        ("base", ("no-modules", "see-processes")),
+        ("base", ("see-processes", "no-modules")),
+        ("overlays/read-only", ("see-processes",)),
+    ],
+)
+def test_no_component_gives_back_what_another_takes_away(
+    onto: str, components: tuple[str, ...], tmp_path: Path
+) -> None:
+    """In whatever order: with no-modules and see-processes the agent sees processes, and loads no modules."""
+    objects = composed(tmp_path, *components, onto=onto)
+
+    security = agent(objects)[1]["securityContext"]
+
+    assert security["capabilities"] == {"drop": ["ALL"], "add": SEES_PROCESSES}
+    assert security["appArmorProfile"] == {"type": "Unconfined"}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_what_is_one_field_for_the_server_is_written_in_full(name: str) -> None:
+    """Completed with defaults it is another value, and applying in another way, as in an upgrade, has a conflict."""
+    objects = overlay(name)
+    constraints = [one["spec"]["matchConstraints"] for one in objects if one["kind"] == "ValidatingAdmissionPolicy"]
+    references = [variable["valueFrom"]["fieldRef"] for variable in agent(objects)[1]["env"]]
+
+    assert all({"matchPolicy", "namespaceSelector", "objectSelector"} <= set(one) for one in constraints)
+    assert all("scope" in rule for one in constraints for rule in one["resourceRules"])
+    assert all("apiVersion" in one for one in references)
 
 
 def test_definitions_can_be_applied_alone() -> None:
