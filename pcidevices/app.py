@@ -19,7 +19,7 @@ from pcidevices.controllers.gonenodes import GoneNodes
 from pcidevices.controllers.inventory import InventoryReconciler
 from pcidevices.controllers.looks import LookReconciler
 from pcidevices.controllers.permitted import PERMITTED, PermittedReconciler
-from pcidevices.controllers.plugins import Plugins
+from pcidevices.controllers.plugins import ASK_EVERY, Plugins
 from pcidevices.controllers.podusers import PodUsers
 from pcidevices.domain import health
 from pcidevices.domain.address import PciAddress
@@ -73,6 +73,8 @@ class World:
     nodes: Nodes
     events: Events
     kubelet: Kubelet
+    ask_every: float = ASK_EVERY
+    """Seconds between two questions of one kind to the kubelet."""
     cluster_claims: ClusterClaims
     leases: Leases
     kubevirts: KubeVirts
@@ -104,7 +106,7 @@ async def run(
         for request in sorted(outlook_requests(addresses, registry.snapshot, node_name)):
             queues[request.controller].add(request)
 
-    plugins = Plugins(node_name, registry=registry, kubelet=world.kubelet, look_at=look_at)
+    plugins = Plugins(node_name, registry=registry, kubelet=world.kubelet, look_at=look_at, ask_every=world.ask_every)
     permitted = PermittedReconciler(node_name, registry=registry, kubevirts=world.kubevirts, look_at=look_at)
     inventory = InventoryReconciler(
         node_name,
@@ -167,7 +169,7 @@ async def run(
         log.info("agent.synced", devices=len(seen.devices), published=len(seen.published), claims=len(seen.claims))
 
         tg.start_soon(world.events.run)
-        tg.start_soon(partial(feeds.held, world.kubelet, pulse=world.pulses.get(HELD)))
+        tg.start_soon(partial(feeds.held, world.kubelet, every=world.ask_every, pulse=world.pulses.get(HELD)))
         await tg.start(plugins.run)
         if not policy.simulated:
             tg.start_soon(gone_nodes.run)

@@ -129,7 +129,12 @@ async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[Wor
         )
         yield World(
             hardware=SysfsHardware(
-                node.sysfs, pci_ids=node.pci_ids, hints=hints, resync=settings.resync, pulse=pulses[HARDWARE]
+                node.sysfs,
+                pci_ids=node.pci_ids,
+                hints=hints,
+                resync=settings.resync,
+                modules=node.modules,
+                pulse=pulses[HARDWARE],
             ),
             hint=hints.hint,
             stepped=partial(hints.end, "own steps"),

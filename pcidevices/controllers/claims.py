@@ -180,7 +180,7 @@ class ClaimReconciler:
     async def _conclude(self, claim: Claim, decision: Decision, failure: HardwareError | None) -> Result:
         if decision.release is not None:
             return await self._release(claim, decision.release)
-        differs = decision.status != claim.status
+        differs = decision.status != claim.status or bool(claim.misshapen_status)
         try:
             claim = await self._hold(claim, decision)
             if differs:

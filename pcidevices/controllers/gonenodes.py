@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from anyio import current_time, fail_after, sleep
+from anyio import current_time, fail_after, move_on_after, sleep
 
 from pcidevices.domain.foreign import ForeignClaim
 from pcidevices.errors import ClusterError, Conflict, NotFound
@@ -26,6 +26,8 @@ _GRACE = 300.0
 _JITTER = (0.8, 1.2)
 _AT_MOST = 20
 _TICK = 0.001
+_PARTING = 2.0
+"""Seconds for giving the Lease up; without that it runs out by itself, a little later."""
 
 
 class _Known(NamedTuple):
@@ -131,7 +133,9 @@ class GoneNodes:
                 with fail_after(self._election.left):
                     await self._end(claim)
         finally:
-            await self._election.release()
+            # Also when the agent ends: else whoever is next waits until the Lease has run out.
+            with move_on_after(_PARTING, shield=True):
+                await self._election.release()
 
     async def _end(self, claim: ForeignClaim) -> None:
         if await self._claims.has_node(claim.node_name):

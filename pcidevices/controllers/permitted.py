@@ -22,7 +22,6 @@ from pcidevices.domain.permitted import (
     Permission,
     Write,
     decide,
-    is_listed,
     needed_on,
     permission_of,
 )
@@ -31,6 +30,8 @@ from pcidevices.ports import KubeVirts
 from pcidevices.registry import Registry, Snapshot
 from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.controller import Request, Result
+
+from .dispute import Dispute
 
 
 log = structlog.get_logger()
@@ -43,15 +44,6 @@ _EVERY = 300.0
 _SWEEP_EVERY = 3600.0
 _ABSENT_FOR = 150.0
 _JITTER = (0.8, 1.2)
-_FORGIVEN_AFTER = 600.0
-
-
-class _Round(NamedTuple):
-    """Somebody took out what we had added, and we added it again."""
-
-    times: int
-    until: float
-    """Before this moment it is not added once more."""
 
 
 class _Seen(NamedTuple):
@@ -94,7 +86,7 @@ class PermittedReconciler:
         self._every = every
         self._sweep_every = sweep_every
         self._absent_for = absent_for
-        self._backoff = backoff
+        self._dispute = Dispute(backoff)
         self._look_at = look_at
         self._sweep_at = float("-inf")
         self._absent_until = float("-inf")
@@ -102,7 +94,6 @@ class PermittedReconciler:
         """What claims of this node have ceased to need, and nobody has looked at since."""
         self._doubtful: frozenset[Permission] = frozenset()
         """What we took out, or put back, while other nodes may have come to think otherwise."""
-        self._rounds: dict[Permission, _Round] = {}
         self._findings: Mapping[str, Finding] = {}
 
     @property
@@ -171,7 +162,7 @@ class PermittedReconciler:
         ours = kubevirt.ours.permissions
         in_question = self._doubtful | (released - needed)
         still = await self._kubevirts.still_needed(in_question) if in_question else frozenset()
-        contested, withheld = self._contested(kubevirt, needed)
+        contested, withheld = self._dispute.over(kubevirt, needed)
         restored = self._doubtful & still
         here = (needed | restored) - withheld
         decision = decide(kubevirt.listed, kubevirt.ours, here, (ours - in_question) | still | withheld)
@@ -187,9 +178,7 @@ class PermittedReconciler:
     async def _write(self, kubevirt: KubeVirt, write: Write) -> KubeVirt:
         undone = kubevirt.ours.permissions.intersection(write.added)
         written = await self._kubevirts.write(kubevirt, write)
-        for one in undone:
-            times = self._rounds[one].times + 1 if one in self._rounds else 1
-            self._rounds[one] = _Round(times, current_time() + self._backoff(times - 1))
+        self._dispute.added_again(undone)
         if write.restricts:
             log.warning(
                 "permitted.restricted",
@@ -201,24 +190,6 @@ class PermittedReconciler:
         for one in write.removed:
             log.info("permitted.removed", kubevirt=str(kubevirt), selector=one.selector, resource=one.resource_name)
         return written
-
-    def _contested(
-        self, kubevirt: KubeVirt, needed: frozenset[Permission]
-    ) -> tuple[Collection[Permission], frozenset[Permission]]:
-        """
-        What somebody took out twice, and of that what is not added again yet.
-
-        We write list and annotation together: what is in the annotation alone was taken out by somebody else.
-        """
-        now = current_time()
-        undone = {p for p in needed & kubevirt.ours.permissions if not is_listed(kubevirt.listed, p)}
-        self._rounds = {
-            p: last
-            for p, last in self._rounds.items()
-            if p in undone or (p in needed and now < last.until + _FORGIVEN_AFTER)
-        }
-        contested = undone & self._rounds.keys()
-        return contested, frozenset(p for p in contested if now < self._rounds[p].until)
 
     def _found(
         self,

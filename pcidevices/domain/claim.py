@@ -31,7 +31,7 @@ class Claim:
     finalizers: tuple[str, ...] = ()
     status: PCIDeviceClaimStatus = field(default_factory=PCIDeviceClaimStatus)
     misshapen_status: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """The status as it stands when it does not fit the types; *status* is what could be saved of it."""
+    """The status as it stands when it does not fit the types; *status* is what of it does."""
     deleting: bool = False
 
     @property

@@ -10,8 +10,12 @@ from .naming import UNNAMED, PciNames
 
 PCI_BRIDGE = "0604"
 """The class of PCI-to-PCI bridges: topology, and nothing a VM could be given."""
-VFIO_DRIVERS = ("vfio-pci", "vfio_pci")
-"""How the names of those drivers end that hand devices to virtual machines: vfio-pci and its variants."""
+_VFIO_ENDINGS = ("vfio-pci", "vfio_pci")
+
+
+def is_vfio_name(driver: str) -> bool:
+    """Whether a driver's name says that it hands devices to virtual machines: vfio-pci, and most variants of it."""
+    return driver.endswith(_VFIO_ENDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class PciDevice:
     subsystem: str | None = None
     """``vendor:device`` of the subsystem, such as ``1458:3702``."""
     driver: str | None = None
+    is_vfio_by_module: bool = False
+    """The driver is a variant of vfio-pci with a name of its own, as its module tells."""
     iommu_group: str | None = None
     iommu_group_members: tuple[PciAddress, ...] = ()
     """All functions of the group, this one among them, in order."""
@@ -70,7 +76,7 @@ class PciDevice:
     @property
     def is_on_vfio(self) -> bool:
         """Whether a driver has it that hands it to virtual machines."""
-        return self.driver is not None and self.driver.endswith(VFIO_DRIVERS)
+        return self.is_vfio_by_module or (self.driver is not None and is_vfio_name(self.driver))
 
     @property
     def class_id(self) -> str:

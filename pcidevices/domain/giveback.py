@@ -75,7 +75,8 @@ def _of_seen(
     claim: Claim, sight: Sight, device: PciDevice, *, now: str, failure: HardwareError | None, tries: int
 ) -> Decision:
     """The device is there, is the one that was claimed, and nothing of ours is under way."""
-    if device.driver is not None and (device.driver not in sight.vfio_drivers or claim.status.was_on_vfio):
+    has_arrived = device.driver is not None and (device.driver not in sight.vfio_drivers or claim.status.was_on_vfio)
+    if has_arrived and not sight.is_silent:  # else an override may be left over that nobody sees again
         return _arrived(claim.status, sight, device)
     if user := _is_used(sight, device):
         return _waits(claim, user, now)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from pcidevices.api.v1beta1 import ClaimedDevice
 
 from .device import PciDevice, VirtualFunction
+
+
+_PCIS_OWN = re.compile(r"[0-9a-f]{2}(?:-[0-9a-f]{2}){7}")
+"""Eight bytes: how Linux writes the Device Serial Number of PCI (`serial_number_show`, since 6.18)."""
 
 
 def identity_of(device: PciDevice) -> ClaimedDevice:
@@ -22,10 +28,12 @@ def is_another(seen: ClaimedDevice, claimed: ClaimedDevice) -> bool:
     """
     Whether *seen* cannot be what was *claimed*.
 
-    A serial number counts only where both are known: some drivers tell it, and vfio-pci does not.
+    Serial numbers count only where both are known, and of one kind: some drivers tell one that vfio-pci does not, and
+    a newer kernel may tell PCI's own instead.
     """
-    serials = {seen.serial_number, claimed.serial_number} - {None}
-    return _without_serial(seen) != _without_serial(claimed) or len(serials) > 1
+    if _without_serial(seen) != _without_serial(claimed):
+        return True
+    return _is_another_serial(seen.serial_number, claimed.serial_number)
 
 
 def told(identity: ClaimedDevice) -> str:
@@ -35,6 +43,13 @@ def told(identity: ClaimedDevice) -> str:
     parts += [f"serial {identity.serial_number}"] if identity.serial_number else []
     parts += [f"virtual function of {identity.physical_function}"] if identity.physical_function else []
     return ", ".join(parts)
+
+
+def _is_another_serial(seen: str | None, claimed: str | None) -> bool:
+    if seen is None or claimed is None:
+        return False
+    are_of_one_kind = bool(_PCIS_OWN.fullmatch(seen)) == bool(_PCIS_OWN.fullmatch(claimed))
+    return are_of_one_kind and seen != claimed
 
 
 def _without_serial(identity: ClaimedDevice) -> tuple[str | None, ...]:

@@ -12,6 +12,7 @@ from pcidevices.errors import DeviceNotFound, DeviceUnreadable
 
 from .conditions import Finding, with_findings
 from .device import PciDevice, PhysicalFunction, Unreadable, VirtualFunction
+from .legible import legible
 from .naming import description, resource_name
 from .published import Node, Owner, PublishedDevice, labels_of
 
@@ -111,7 +112,7 @@ def decide(  # noqa: PLR0913  all that is compared
     amended = Amend(
         labels=labels if labels.items() - published.labels.items() else None,
         owners=owners if owners != published.owners else None,
-        status=status if status != published.status else None,
+        status=status if status != published.status or published.misshapen_status else None,
     )
     return amended if amended != Amend(None, None, None) else Leave()
 
@@ -175,8 +176,8 @@ def status_of(device: PciDevice, node_name: str, *, kept_name: str | None = None
         bridge=device.is_bridge,
         boot_vga=device.boot_vga,
         serial_number=device.serial,
-        network_interfaces=device.network_interfaces,
-        block_devices=device.block_devices,
+        network_interfaces=tuple(map(legible, device.network_interfaces)),
+        block_devices=tuple(map(legible, device.block_devices)),
     )
 
 

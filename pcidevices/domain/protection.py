@@ -41,10 +41,12 @@ def protections(sight: Sight, device: PciDevice) -> tuple[str, ...]:
 
 def in_use_below(sight: Sight) -> str | None:
     """Which virtual functions somebody uses, that would vanish with their physical function; None if none."""
-    used = [vf for vf in sight.virtual_functions if vf.driver in sight.vfio_drivers]
-    if not used:
-        return None
-    return f"its virtual functions {_joined(str(vf.address) for vf in used)} are on vfio drivers and would vanish"
+    readable = (vf for vf in sight.virtual_functions if isinstance(vf, PciDevice))
+    if used := [str(vf.address) for vf in readable if vf.driver in sight.vfio_drivers]:
+        return f"its virtual functions {', '.join(used)} are on vfio drivers and would vanish"
+    if unreadable := [vf.name for vf in sight.virtual_functions if isinstance(vf, Unreadable)]:
+        return f"its virtual functions {', '.join(unreadable)} cannot be read, and would vanish with whoever uses them"
+    return None
 
 
 def is_allowed_by_name(claim: Claim) -> bool:
@@ -90,7 +92,3 @@ def _blockers(sight: Sight) -> Iterator[str]:
                 yield f"{name} cannot be read ({problem})"
             case PciDevice(address=address, driver=driver) if driver not in harmless and not other.is_bridge:
                 yield f"{address} is on {driver}"
-
-
-def _joined(texts: Iterator[str]) -> str:
-    return ", ".join(texts)

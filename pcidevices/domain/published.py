@@ -58,7 +58,7 @@ class PublishedDevice:
     owners: tuple[Owner, ...]
     status: PCIDeviceStatus
     misshapen_status: Mapping[str, Any] = field(default_factory=dict)
-    """The status as it stands when it does not fit the types; *status* is empty then."""
+    """The status as it stands when it does not fit the types; *status* is what of it does."""
     look_asked: str = ""
     """The value of the annotation that asks for a fresh look; a new one each time."""
     deleting: bool = False

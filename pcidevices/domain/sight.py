@@ -58,7 +58,7 @@ class Sight:
     device: PciDevice | Unreadable | None = None
     others: tuple[PciDevice | Unreadable, ...] = ()
     """The other members of its IOMMU group."""
-    virtual_functions: tuple[PciDevice, ...] = ()
+    virtual_functions: tuple[PciDevice | Unreadable, ...] = ()
     """Those that it has, when it is a physical function."""
     override: str | None = None
     """The driver override; None when there is none."""

@@ -25,11 +25,15 @@ class TokenBucket:
         self._door = Lock()
 
     async def take(self) -> None:
-        """Wait for a token."""
+        """Wait for a token. Whoever is cancelled has taken none."""
         async with self._door:  # one at a time, in the order they came
-            self._full_at = max(self._full_at, current_time()) + 1 / self._rate
-            while (wait := self._ready_at - current_time()) > _TICK:  # noqa: ASYNC110  time passes
-                await sleep(wait)
+            before, self._full_at = self._full_at, max(self._full_at, current_time()) + 1 / self._rate
+            try:
+                while (wait := self._ready_at - current_time()) > _TICK:  # noqa: ASYNC110  time passes
+                    await sleep(wait)
+            except BaseException:
+                self._full_at = before
+                raise
 
     @property
     def _ready_at(self) -> float:

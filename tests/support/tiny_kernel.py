@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from pcidevices.domain.address import PciAddress
-from pcidevices.domain.device import PciDevice
+from pcidevices.domain.device import PciDevice, Unreadable, is_vfio_name
 from pcidevices.domain.sight import Holder, HostUse, Sight, VfioDriver
 from pcidevices.domain.steps import Bind, ClearOverride, LoadModule, Probe, SetOverride, Step, Unbind
 from pcidevices.errors import DriverMissing, SysfsWriteFailed, WriteTimedOut
@@ -14,6 +14,7 @@ from pcidevices.errors import DriverMissing, SysfsWriteFailed, WriteTimedOut
 
 MODULES = {"vfio_pci": "vfio-pci", "mlx5_vfio_pci": "mlx5_vfio_pci", "odd_vfio_pci": "odd-one"}
 """A driver for each module."""
+_NAMED_OTHERWISE = frozenset(name for name in MODULES.values() if not is_vfio_name(name))
 
 
 @dataclass
@@ -36,7 +37,7 @@ class TinyKernel:
     hangs: bool = False
     """Somebody holds the device, and the look cannot tell."""
     others: tuple[PciDevice, ...] = ()
-    virtual_functions: tuple[PciDevice, ...] = ()
+    virtual_functions: tuple[PciDevice | Unreadable, ...] = ()
     uses: tuple[str, ...] = ()
     machine: str | None = None
     is_silent: bool = False
@@ -152,4 +153,4 @@ class TinyKernel:
 
     def _give_to(self, driver: str | None) -> None:
         assert self.device is not None
-        self.device = replace(self.device, driver=driver)
+        self.device = replace(self.device, driver=driver, is_vfio_by_module=driver in _NAMED_OTHERWISE)

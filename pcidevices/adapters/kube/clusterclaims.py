@@ -13,11 +13,11 @@ from pcidevices.domain.foreign import ForeignClaim, can_be_a_node
 from pcidevices.errors import NotFound
 
 from .client import MERGE_PATCH, KubeClient
+from .pages import PAGE, pages
 from .translate import understood
 
 
 _PATH = f"/apis/{API_VERSION}/pcideviceclaims"
-_PAGE = 500
 _NODE_GONE = {NODE_GONE: "true"}
 
 
@@ -38,15 +38,6 @@ class _Claim(msgspec.Struct):
     spec: _Spec
 
 
-class _ListMetadata(msgspec.Struct):
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _List(msgspec.Struct):
-    metadata: _ListMetadata
-    items: list[msgspec.Raw] | None = None
-
-
 class _Kind(msgspec.Struct):
     kind: str = ""
 
@@ -54,22 +45,13 @@ class _Kind(msgspec.Struct):
 class KubeClusterClaims:
     """Implements the port `ClusterClaims`."""
 
-    def __init__(self, client: KubeClient, *, page: int = _PAGE) -> None:
+    def __init__(self, client: KubeClient, *, page: int = PAGE) -> None:
         self._client = client
         self._page = page
 
     async def everywhere(self) -> Sequence[ForeignClaim]:
-        found: list[ForeignClaim] = []
-        token = ""
-        while True:
-            query = [("limit", str(self._page)), *([("continue", token)] if token else [])]
-            body = await self._client.request("GET", _PATH, query=query)
-            with understood(f"LIST {_PATH}"):
-                page = msgspec.json.decode(body, type=_List)
-            found += _sensible(page.items or ())
-            token = page.metadata.continue_
-            if not token:
-                return found
+        listed = pages(self._client, _PATH, size=self._page)
+        return [claim async for page in listed for claim in _sensible(page.items or ())]
 
     async def has_node(self, name: str) -> bool:
         if not can_be_a_node(name):

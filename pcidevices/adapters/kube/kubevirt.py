@@ -18,22 +18,13 @@ from pcidevices.errors import NotFound
 
 from .client import MERGE_PATCH, KubeClient
 from .objects import claim, published_device
+from .pages import PAGE, Page, pages
 from .translate import understood
 
 
 _API = "/apis/kubevirt.io/v1"
 _CLAIMS = f"/apis/{API_VERSION}/pcideviceclaims"
 _DEVICES = f"/apis/{API_VERSION}/pcidevices"
-_PAGE = 500
-
-
-class _ListMetadata(msgspec.Struct):
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _List(msgspec.Struct):
-    metadata: _ListMetadata
-    items: list[msgspec.Raw] | None = None
 
 
 class _ClaimSpec(msgspec.Struct, rename="camel"):
@@ -51,7 +42,7 @@ class KubeKubeVirts:
     *only* is the namespace and the name of the one object that counts; without it all are found, wherever they are.
     """
 
-    def __init__(self, client: KubeClient, only: tuple[str, str] | None = None, *, page: int = _PAGE) -> None:
+    def __init__(self, client: KubeClient, only: tuple[str, str] | None = None, *, page: int = PAGE) -> None:
         self._client = client
         self._page = page
         self._only = only
@@ -63,7 +54,7 @@ class KubeKubeVirts:
             else:
                 body = await self._client.request("GET", f"{_API}/kubevirts")
                 with understood("KubeVirt"):
-                    found = [_decoded(raw) for raw in msgspec.json.decode(body, type=_List).items or ()]
+                    found = [_decoded(raw) for raw in msgspec.json.decode(body, type=Page).items or ()]
         except NotFound:  # the object, or its kind
             return ()
         return [kubevirt for kubevirt in found if kubevirt is not None]
@@ -110,17 +101,9 @@ class KubeKubeVirts:
 
     async def _claims(self) -> AsyncIterator[Claim]:
         """All that there are now, of all nodes."""
-        token = ""
-        while True:
-            query = [("limit", str(self._page)), *([("continue", token)] if token else [])]
-            body = await self._client.request("GET", _CLAIMS, query=query)
-            with understood(f"LIST {_CLAIMS}"):
-                page = msgspec.json.decode(body, type=_List)
+        async for page in pages(self._client, _CLAIMS, size=self._page):
             for one in _sensible(page.items or ()):
                 yield one
-            token = page.metadata.continue_
-            if not token:
-                return
 
 
 def _path(namespace: str, name: str) -> str:

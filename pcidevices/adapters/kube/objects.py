@@ -52,7 +52,7 @@ def published_device(raw: msgspec.Raw | bytes, node_name: str) -> PublishedDevic
     """
     A PCIDevice of this node; None for one whose name is not that of a device of this node.
 
-    A status that does not fit the types counts as empty, so that it is written anew.
+    Of a status that does not fit the types only what fits is kept, and it is written anew.
     """
     whole = msgspec.json.decode(raw, type=_Object)
     meta = whole.metadata
@@ -105,13 +105,36 @@ def claim(raw: msgspec.Raw | bytes, node_name: str) -> Claim | None:
 
 
 def _status(whole: _Object, kind: type[S]) -> tuple[S, dict[str, Any]]:
-    """The status, and if it does not fit the types how it stands; it counts as empty then."""
+    """The status, and if it does not fit the types how it stands; what fits is kept then."""
     try:
         return msgspec.json.decode(whole.status, type=kind), {}
     except msgspec.ValidationError as error:
         log.warning("object.misshapen", kind=kind.__name__, name=whole.metadata.name, error=str(error))
         raw = msgspec.json.decode(whole.status)
-        return kind(), raw if isinstance(raw, dict) else {}
+        return (_fitting(raw, kind), raw) if isinstance(raw, dict) else (kind(), {})
+
+
+def _fitting(raw: dict[str, Any], kind: type[S]) -> S:
+    """
+    What of *raw* fits: each field by itself, and each item of a list.
+
+    So a claim's record outlives what somebody wrote beside it.
+    """
+    fitting: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        value = raw.get(field.encode_name)
+        kept = [item for item in value if _fits([item], field.type)] if isinstance(value, list) else value
+        if _fits(kept, field.type):
+            fitting[field.encode_name] = kept
+    return msgspec.convert(fitting, kind)
+
+
+def _fits(value: object, kind: type[Any]) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def node(raw: msgspec.Raw | bytes) -> Node:

@@ -26,6 +26,7 @@ from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.pulse import Pulse
 
 from .client import KubeClient, Query
+from .pages import pages
 from .translate import Status, error_of, understood
 
 
@@ -33,7 +34,6 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-_PAGE = 500
 _WATCH_SECONDS = (240, 480)
 # Bookmarks come about once a minute (cacher.go, bookmarkFrequency); two missing ones are a dead stream.
 _SILENCE = 130.0
@@ -64,16 +64,10 @@ class _Watching(Generic[T]):
 class _Meta(msgspec.Struct, rename="camel", frozen=True):
     name: str = ""
     resource_version: str = ""
-    continue_: str = msgspec.field(default="", name="continue")
 
 
 class _Any(msgspec.Struct):
     metadata: _Meta = _Meta()
-
-
-class _List(msgspec.Struct):
-    metadata: _Meta
-    items: list[msgspec.Raw] | None = None
 
 
 class _Event(msgspec.Struct):
@@ -171,17 +165,13 @@ class Reflector(Generic[T]):
 
     async def _list(self) -> _Watching[T]:
         objects: dict[str, T] = {}
-        token = ""
-        while True:
-            page = [("limit", str(_PAGE)), *([("continue", token)] if token else [])]
-            body = await self.client.request("GET", self.path, query=[*self._selection, *page])
+        version = ""
+        async for page in pages(self.client, self.path, selection=self._selection):
             with understood(f"LIST {self.path}"):
-                whole = msgspec.json.decode(body, type=_List)
-                for raw in whole.items or ():
+                for raw in page.items or ():
                     objects = self._with(objects, raw)
-            token = whole.metadata.continue_
-            if not token:
-                return _Watching(objects, whole.metadata.resource_version)
+            version = page.metadata.resource_version
+        return _Watching(objects, version)
 
     async def _watch(self, state: _Watching[T]) -> AsyncIterator[_Watching[T]]:
         # Spread, so that the watches of a thousand nodes do not end together.

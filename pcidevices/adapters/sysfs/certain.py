@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from pcidevices.domain.legible import legible
+
 
 T = TypeVar("T")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How the kernel names folders of what has no name of its own: file systems, mediated devices."""
 _NAMED_WRONGLY = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -61,9 +66,10 @@ def parsed(path: Path, parse: Callable[[Iterator[str]], T]) -> T:
     """
     try:
         with path.open("rb") as file:
-            return parse(line.decode(errors="replace").rstrip("\n") for line in file)
+            # As names in folders are decoded, with which those in the lines are compared.
+            return parse(os.fsdecode(line).rstrip("\n") for line in file)
     except ValueError as error:
-        raise OSError(errno.EBADMSG, f"not as the kernel writes it: {error}", str(path)) from error
+        raise OSError(errno.EBADMSG, f"not as the kernel writes it: {legible(str(error))}", str(path)) from error
     except OSError as error:
         if error.filename is None:  # opened, but not read
             raise OSError(error.errno, error.strerror, str(path)) from error

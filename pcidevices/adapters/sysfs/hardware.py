@@ -21,9 +21,11 @@ from pcidevices.runtime.expendable import Expendable
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.threads import in_daemon_thread, on_the_loop
 
+from .modules import Modules
 from .pciids import PciIds
-from .scan import Seen, scan
+from .scan import Seen, nothing_known, scan
 from .slow import serial_of
+from .vfiodrivers import vfio_modules_of
 
 
 log = structlog.get_logger()
@@ -53,6 +55,7 @@ class SysfsHardware:
     A scan is one call in a worker thread. The slow attributes are read beside it, once in each
     device's life: a device that does not answer is published without them, and costs nobody else
     anything. *resync* is the longest time, in seconds, without a look. *pulse* tells when a look does not return.
+    *modules* tell which drivers are VFIO's where their names do not.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SysfsHardware:
         pci_ids: PciIds,
         hints: Debounce,
         resync: float,
+        modules: Modules | None = None,
         pulse: Pulse | None = None,
         longest_scan: float = LONGEST_SCAN,
     ) -> None:
@@ -69,6 +73,7 @@ class SysfsHardware:
         self._pci_ids = pci_ids
         self._hints = hints
         self._resync = resync
+        self._modules = modules
         self._pulse = pulse or Pulse()
         self._longest_scan = longest_scan
         self._serials: dict[tuple[PciAddress, int], str] = {}
@@ -98,7 +103,8 @@ class SysfsHardware:
 
     def look(self) -> Seen:
         """One scan with names. Blocking; raises SysfsUnreadable."""
-        return names_added(scan(self._sysfs), self._pci_ids)
+        known = nothing_known if self._modules is None else vfio_modules_of(self._sysfs, self._modules)
+        return names_added(scan(self._sysfs, known), self._pci_ids)
 
     def _serial(self, life: _Life) -> str | None:
         return serial_of(self._sysfs / f"bus/pci/devices/{life.address}")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pcidevices.domain.sight import HostUse
 
-from .certain import entries, entries_if_any, is_there, parsed, text
+from .certain import UUID, entries, entries_if_any, is_there, parsed, text
 from .mounttables import Mounts, mounts_in, swaps_in
 
 
 # They name a folder after the device, in whatever mount namespace the file system is (`s_id` of the superblock).
 _NAMED_FOR_DEVICES = ("ext4", "xfs", "f2fs", "nilfs2", "erofs")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ZFS = "E:ID_FS_TYPE=zfs_member"
 
 
@@ -74,7 +71,7 @@ def _file_systems(sysfs: Path) -> dict[str, str]:
     """For each device with a file system that the kernel has open its kind."""
     kinds = entries(sysfs / "fs")
     found = {name: kind for kind in _NAMED_FOR_DEVICES if kind in kinds for name in entries(sysfs / "fs" / kind)}
-    for uuid in filter(_UUID.fullmatch, entries(sysfs / "fs/btrfs") if "btrfs" in kinds else ()):
+    for uuid in filter(UUID.fullmatch, entries(sysfs / "fs/btrfs") if "btrfs" in kinds else ()):
         found |= dict.fromkeys(entries(sysfs / "fs/btrfs" / uuid / "devices"), "btrfs")
     return found
 

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pcidevices.domain.device import PciDevice
+from pcidevices.domain.legible import legible
 from pcidevices.domain.sight import HostUse
 
-from .certain import entries, entries_if_any
+from .certain import UUID, entries, entries_if_any
 from .hostdisks import disk_uses
 from .hostnets import interface_uses
 
 
 _NETWORK = "02"
 _VIRTIO = re.compile(r"virtio\d+")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _USER_SPACE_DRIVERS = ("uio_pci_generic", "igb_uio")
 
 
@@ -45,7 +45,7 @@ def host_uses(device: PciDevice, *, sysfs: Path, proc: Path, udev: Path) -> tupl
         found += disk_uses(device.block_devices, sysfs=sysfs, proc=proc, udev=udev)
     if device.network_interfaces:
         found += interface_uses(device.network_interfaces, sysfs=sysfs, proc=proc)
-    return tuple(found)
+    return tuple(HostUse(legible(use.text)) for use in found)
 
 
 def _hidden_interface(device: PciDevice, home: Path) -> Iterator[HostUse]:
@@ -63,7 +63,7 @@ def _mediated_devices(home: Path) -> Iterator[HostUse]:
     """Parts of a GPU, for instance, that were made for virtual machines (vfio-mediated-device.rst)."""
     names = entries(home)
     if "mdev_supported_types" in names:
-        for name in filter(_UUID.fullmatch, names):
+        for name in filter(UUID.fullmatch, names):
             yield HostUse(f"the mediated device {name} is a part of it")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from pcidevices.errors import SysfsUnreadable
 
 from .below import Below
 from .files import folder, link, text
-from .scan import device_of, read
+from .scan import Beside, device_of, nothing_known, read
 
 
 class Neighbourhood(NamedTuple):
@@ -22,7 +22,7 @@ class Neighbourhood(NamedTuple):
 
     device: PciDevice | Unreadable | None
     others: tuple[PciDevice | Unreadable, ...] = ()
-    virtual_functions: tuple[PciDevice, ...] = ()
+    virtual_functions: tuple[PciDevice | Unreadable, ...] = ()
     modalias: str = ""
 
     @property
@@ -31,9 +31,11 @@ class Neighbourhood(NamedTuple):
         return [one for one in (self.device, *self.others) if isinstance(one, PciDevice)]
 
 
-def neighbourhood(sysfs: Path, address: PciAddress) -> Neighbourhood:
+def neighbourhood(
+    sysfs: Path, address: PciAddress, *, has_vfio_module: Callable[[str], bool] = nothing_known
+) -> Neighbourhood:
     """
-    Read them without a whole scan, and nothing that the kernel may answer late. Blocking.
+    Read them as a scan would, and nothing that the kernel may answer late. Blocking.
 
     Raises:
         SysfsUnreadable: there is no PCI bus below *sysfs*.
@@ -41,30 +43,30 @@ def neighbourhood(sysfs: Path, address: PciAddress) -> Neighbourhood:
     path = sysfs / "bus/pci/devices"
     try:
         with folder(path) as bus:
-            return _around(str(address), bus, Below.of(sysfs))
+            return _around(str(address), bus, Beside(Below.of(sysfs), has_vfio_module))
     except OSError as error:
         raise SysfsUnreadable(
             f"cannot open {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
         ) from error
 
 
-def _around(name: str, bus: int, below: Below) -> Neighbourhood:
-    device = _one(name, bus, below)
+def _around(name: str, bus: int, beside: Beside) -> Neighbourhood:
+    device = _one(name, bus, beside)
     if device is None:
         return Neighbourhood(None)
-    others = (_one(other, bus, below) for other in _listing(f"{name}/iommu_group/devices", bus) if other != name)
-    functions = (_one(function, bus, below) for function in _virtual_functions(name, bus))
+    others = (_one(other, bus, beside) for other in _listing(f"{name}/iommu_group/devices", bus) if other != name)
+    functions = (_one(function, bus, beside) for function in _virtual_functions(name, bus))
     return Neighbourhood(
         device,
         tuple(one for one in others if one is not None),
-        tuple(one for one in functions if isinstance(one, PciDevice)),
+        tuple(one for one in functions if one is not None),
         text(f"{name}/modalias", below=bus) or "",
     )
 
 
-def _one(name: str, bus: int, below: Below) -> PciDevice | Unreadable | None:
+def _one(name: str, bus: int, beside: Beside) -> PciDevice | Unreadable | None:
     try:
-        found = read(name, bus=bus, below=below)
+        found = read(name, bus=bus, beside=beside)
         if found is None:
             return None
         members = (PciAddress.parse(member) for member in _listing(f"{name}/iommu_group/devices", bus))

@@ -11,19 +11,20 @@ import os
 import re
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import (
     PCI_BRIDGE,
-    VFIO_DRIVERS,
     PciDevice,
     PhysicalFunction,
     Scan,
     SriovRole,
     Unreadable,
     VirtualFunction,
+    is_vfio_name,
 )
 from pcidevices.errors import DeviceUnreadable, SysfsUnreadable
 
@@ -44,9 +45,22 @@ class Seen(NamedTuple):
     lives: dict[PciAddress, int]
 
 
-def scan(sysfs: Path) -> Seen:
+class Beside(NamedTuple):
+    """What is known of the node beside its functions."""
+
+    below: Below
+    has_vfio_module: Callable[[str], bool]
+    """Whether a driver is of VFIO although its name does not tell."""
+
+
+def nothing_known(_: str) -> bool:
+    """Where nobody knows the host's modules, the names of drivers have to do."""
+    return False
+
+
+def scan(sysfs: Path, has_vfio_module: Callable[[str], bool] = nothing_known) -> Seen:
     """
-    Read all PCI functions below *sysfs*.
+    Read all PCI functions below *sysfs*; *has_vfio_module* tells of a driver whether it is one of VFIO's.
 
     A function that vanishes while it is read is left out, like any that vanished just before; one
     that makes no sense is told apart. Neither costs the others anything.
@@ -57,7 +71,7 @@ def scan(sysfs: Path) -> Seen:
     path = sysfs / "bus/pci/devices"
     try:
         with folder(path) as bus:
-            return _look(bus, Below.of(sysfs))
+            return _look(bus, Beside(Below.of(sysfs), has_vfio_module))
     except OSError as error:
         raise SysfsUnreadable(
             f"cannot list {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
@@ -73,7 +87,7 @@ class Read(NamedTuple):
     facts: dict[str, Any] | Unreadable
 
 
-def read(name: str, *, bus: int, below: Below) -> Read | None:
+def read(name: str, *, bus: int, beside: Beside) -> Read | None:
     """
     Read the function in folder *name* of the open folder *bus*; None when it is not there, or vanishes meanwhile.
 
@@ -85,20 +99,20 @@ def read(name: str, *, bus: int, below: Below) -> Read | None:
     try:
         with folder(name, below=bus) as fd:
             life = os.fstat(fd).st_ino
-            found = Read(address, life, link("iommu_group", below=fd), _facts_or_problem(address, fd, below))
+            found = Read(address, life, link("iommu_group", below=fd), _facts_or_problem(address, fd, beside))
         is_the_same = os.stat(name, dir_fd=bus).st_ino == life  # or another device has taken its place
     except FileNotFoundError:
         return None
     return found if is_the_same else None
 
 
-def _look(bus: int, below: Below) -> Seen:
+def _look(bus: int, beside: Beside) -> Seen:
     found: list[Read] = []
     unreadable: list[Unreadable] = []
     groups: defaultdict[str | None, list[PciAddress]] = defaultdict(list)
     for name in sorted(os.listdir(bus)):
         try:
-            one = read(name, bus=bus, below=below)
+            one = read(name, bus=bus, beside=beside)
         except (ValueError, OSError) as error:
             unreadable.append(Unreadable(name, str(error)))
             continue
@@ -127,20 +141,22 @@ def _address(name: str) -> PciAddress:
     return address
 
 
-def _facts_or_problem(address: PciAddress, fd: int, below: Below) -> dict[str, Any] | Unreadable:
+def _facts_or_problem(address: PciAddress, fd: int, beside: Beside) -> dict[str, Any] | Unreadable:
     try:
-        return _facts(address, fd, below)
+        return _facts(address, fd, beside)
     except (DeviceUnreadable, ValueError) as error:
         return Unreadable(str(address), str(error))
 
 
-def _facts(address: PciAddress, fd: int, below: Below) -> dict[str, Any]:
+def _facts(address: PciAddress, fd: int, beside: Beside) -> dict[str, Any]:
     """The fields of a PciDevice but those of its group, as a dictionary: it is made only once all are known."""
     class_code = _hex("class", _CLASS, fd)
     revision = _BYTE.fullmatch(text("revision", below=fd) or "")
     numa_node = number("numa_node", below=fd)
     is_bridge = class_code.startswith(_BRIDGE) and exists("secondary_bus_number", below=fd)
     driver = link("driver", below=fd)
+    by_name = driver is not None and is_vfio_name(driver)
+    by_module = driver is not None and not by_name and beside.has_vfio_module(driver)
     return {
         "address": address,
         "vendor": _hex("vendor", _ID, fd),
@@ -149,13 +165,14 @@ def _facts(address: PciAddress, fd: int, below: Below) -> dict[str, Any]:
         "revision": revision and revision[1],
         "subsystem": _subsystem(fd),
         "driver": driver,
+        "is_vfio_by_module": by_module,
         "numa_node": None if numa_node is None or numa_node < 0 else numa_node,
         "is_bridge": is_bridge or class_code.startswith(PCI_BRIDGE),
         "boot_vga": class_code.startswith(_DISPLAY) and text("boot_vga", below=fd) == "1",
         "sriov": _sriov(fd),
-        "network_interfaces": below.network_interfaces.get(address, ()),
-        "block_devices": below.block_devices.get(address, ()),
-        "vfio_device": _vfio_device(fd) if driver is not None and driver.endswith(VFIO_DRIVERS) else None,
+        "network_interfaces": beside.below.network_interfaces.get(address, ()),
+        "block_devices": beside.below.block_devices.get(address, ()),
+        "vfio_device": _vfio_device(fd) if by_name or by_module else None,
     }
 
 

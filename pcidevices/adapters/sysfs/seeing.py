@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
+from pcidevices.domain.legible import legible
 from pcidevices.domain.sight import HostUse, Sight
 
 from .files import folder, text
@@ -17,11 +22,15 @@ from .modules import Modules
 from .neighbourhood import neighbourhood
 from .patience import in_a_thread
 from .slow import serial_of
-from .vfiodrivers import pci_drivers, vfio_driver, vfio_drivers
+from .vfiodrivers import pci_drivers, vfio_driver, vfio_drivers, vfio_modules_of
 from .writers import Read
 
 
+log = structlog.get_logger()
+
 _NO_OVERRIDE = ("", "(null)")
+_GONE = (errno.ENOENT, errno.ENODEV)
+"""There is no such device, or it has just gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,7 @@ def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
     Raises:
         SysfsUnreadable: there is no PCI bus.
     """
-    around = neighbourhood(places.sysfs, address)
+    around = neighbourhood(places.sysfs, address, has_vfio_module=vfio_modules_of(places.sysfs, modules))
     drivers = pci_drivers(places.sysfs)
     for_vms = vfio_drivers(drivers, modules)
     return Sight(
@@ -66,13 +75,20 @@ def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
     )
 
 
-async def ask(address: PciAddress, places: Places, read: Read) -> Asked:
-    """See the rest: on Linux 6.1 the override waits for an unbind that hangs, and a serial number for the device."""
+async def ask(address: PciAddress, places: Places, read: Read) -> Asked | None:
+    """
+    See the rest: on Linux 6.1 the override waits for an unbind that hangs, and a serial number for the device.
+
+    None when there is no answer: that an override cannot be read does not mean that there is none.
+    """
     home = places.sysfs / "bus/pci/devices" / str(address)
     serial = await in_a_thread(lambda: serial_of(home))
     try:
         override = (await read(home / "driver_override")).strip()
-    except OSError:  # there is no such device, or it has just gone
+    except OSError as error:
+        if error.errno not in _GONE:  # of the process that reads, perhaps: it could not be started, or was killed
+            log.debug("override.unread", address=str(address), error=str(error))
+            return None
         override = ""
     return Asked(None if override in _NO_OVERRIDE else override, serial)
 
@@ -93,7 +109,7 @@ def _host_uses(device: PciDevice, for_vms: frozenset[str], places: Places) -> tu
     try:
         return host_uses(device, sysfs=places.sysfs, proc=places.proc, udev=places.udev)
     except OSError as error:
-        what = error.filename or "what the host uses"
+        what = legible(error.filename or "what the host uses")
         return (HostUse(f"{what} cannot be read ({error.strerror}), so that it may be in use"),)
 
 

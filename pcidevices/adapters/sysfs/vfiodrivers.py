@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+from pcidevices.domain.device import is_vfio_name
 from pcidevices.domain.sight import VfioDriver
 
 from .files import folder, link, listing
@@ -11,7 +14,6 @@ from .modules import ANY_DEVICE, Modules
 
 
 _DRIVER_OF_ANY_DEVICE = "vfio-pci"
-_ENDINGS = ("vfio_pci", "vfio-pci")
 
 
 def pci_drivers(sysfs: Path) -> dict[str, str | None]:
@@ -27,7 +29,13 @@ def vfio_drivers(drivers: dict[str, str | None], modules: Modules) -> frozenset[
     The name has to do for a driver that is built in, and for a module that the folder of modules does not list.
     """
     ours = modules.vfio_modules() | {ANY_DEVICE}
-    return frozenset(name for name, module in drivers.items() if module in ours or name.endswith(_ENDINGS))
+    return frozenset(name for name, module in drivers.items() if module in ours or is_vfio_name(name))
+
+
+def vfio_modules_of(sysfs: Path, modules: Modules) -> Callable[[str], bool]:
+    """Tells of a driver whether a module of VFIO has brought it; of each but once. Blocking, like what is returned."""
+    ours = modules.vfio_modules() | {ANY_DEVICE}
+    return cache(lambda driver: _module_of(sysfs / "bus/pci/drivers" / driver) in ours)
 
 
 def vfio_driver(sysfs: Path, drivers: dict[str, str | None], module: str, *, modules: Modules) -> VfioDriver:

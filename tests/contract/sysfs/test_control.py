@@ -173,9 +173,10 @@ async def test_a_disk_tells_its_serial_number_while_its_driver_has_it(bus: Bus) 
 async def test_a_function_is_seen_with_its_virtual_ones(bus: Bus) -> None:
     bus.set(IGB, "sriov_numvfs", "2")
     async with controlling(bus.world) as scene:
-        functions = [str(one.address) for one in (await scene.look(IGB)).virtual_functions]
+        functions = (await scene.look(IGB)).virtual_functions
 
-    assert functions == ["0000:04:10.0", "0000:04:10.2"]
+    seen = [str(one.address) for one in functions if isinstance(one, PciDevice)]
+    assert seen == ["0000:04:10.0", "0000:04:10.2"]
 
 
 async def test_where_there_is_nothing_nothing_is_seen(bus: Bus) -> None:

@@ -54,6 +54,16 @@ def test_a_claimed_device_on_its_vfio_driver_is_healthy() -> None:
     assert (device.address, device.numa_node, device.iommu_group, device.vfio_device) == (at(GPU), 0, "14", "vfio0")
 
 
+def test_a_variant_of_vfio_pci_may_have_any_name() -> None:
+    """Its module tells; so does that of a sibling in the group."""
+    variant: dict[str, Any] = {"driver": "odd-one", "is_vfio_by_module": True}
+    gpu, sound = a_gpu(iommu_group_members=(at(GPU), at(SOUND)), **variant), a_gpu(SOUND, **variant)
+
+    (device,) = offered(gpu, sound, claims=[a_ready_claim(gpu)])[NAME].devices
+
+    assert device.unhealthy is None
+
+
 def test_what_nobody_claims_is_not_offered() -> None:
     assert offered(on_vfio(a_gpu()), claims=[]) == {}
 

@@ -282,6 +282,17 @@ def test_a_physical_function_with_virtual_ones_in_use_is_refused_whatever_allows
     assert "0000:04:10.0" in message(claim)
 
 
+def test_a_physical_function_with_a_virtual_one_that_cannot_be_read_is_refused() -> None:
+    """Whatever allows it: perhaps a virtual machine has that one."""
+    kernel = a_kernel(virtual_functions=(Unreadable("0000:04:10.0", "vendor cannot be read"),))
+
+    claim = settled(a_claim(allow_protected="0000:04:00.0"), kernel)
+
+    assert reason(claim) == "DeviceInUse"
+    assert "0000:04:10.0" in message(claim)
+    assert kernel.taken == []
+
+
 def test_a_physical_function_with_idle_virtual_ones_is_protected() -> None:
     """They would vanish, and nobody would make them again."""
     assert reason(settled(a_claim(), a_kernel(virtual_functions=(a_nic("0000:04:10.0"),)))) == "DeviceProtected"

@@ -102,6 +102,16 @@ def test_a_misshapen_status_is_written_anew() -> None:
     assert decision.status == msgspec.structs.replace(published.status, conditions=(seen(NOW),))
 
 
+def test_a_status_that_does_not_fit_is_written_anew_although_all_that_matters_fits() -> None:
+    """Else it would be told of for ever."""
+    published = a_published(GPU)
+    misshapen = replace(published, misshapen_status=msgspec.to_builtins(published.status) | {"bootVga": "no"})
+
+    decision = decided(GPU, misshapen)
+
+    assert decision == Amend(labels=None, owners=None, status=published.status)
+
+
 def test_bridges_are_published_where_the_policy_says_so() -> None:
     assert isinstance(decided(a_bridge(), None, policy=WITH_BRIDGES), Create)
     assert decided(a_bridge(), a_published(a_bridge()), policy=WITH_BRIDGES) == Leave()

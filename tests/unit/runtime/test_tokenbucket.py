@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anyio import create_task_group, current_time, sleep, wait_all_tasks_blocked
+from anyio import create_task_group, current_time, move_on_after, sleep, wait_all_tasks_blocked
 
 from pcidevices.runtime.tokenbucket import TokenBucket
 
@@ -60,6 +60,17 @@ async def test_in_any_second_no_more_than_burst_and_rate_go_through() -> None:
 
     assert all(sum(at <= other < at + 1 - 0.001 for other in served) <= 60 for at in served)
     assert served[-1] == pytest.approx(190 / 50, abs=0.01)
+
+
+async def test_whoever_goes_away_has_taken_no_token() -> None:
+    """Else those who come later would pay for every answer that did not come in time."""
+    till = Till(rate=1, burst=1)
+    await till.serve(1)
+    for _ in range(5):
+        with move_on_after(0.1):
+            await till.bucket.take()
+
+    assert await till.serve(2) == pytest.approx([1, 2], abs=0.001)
 
 
 async def test_a_pause_holds_up_who_comes_later() -> None:

@@ -11,13 +11,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from pcidevices.adapters.kube.objects import claim, node, owner_references, published_device
-from pcidevices.api.v1beta1 import Condition, PCIDeviceStatus
+from pcidevices.api.v1beta1 import ClaimedDevice, Condition, PCIDeviceClaimStatus, PCIDeviceStatus
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.published import Node, Owner, PublishedDevice
 
 
 META = {"name": "janus-000004000", "uid": "u-1", "resourceVersion": "42"}
+READY = {"type": "Ready", "status": "True", "reason": "Ready"}
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": "janus", "uid": "n-1", "controller": False}
 
 
@@ -104,7 +105,7 @@ def test_a_node_whose_name_ends_like_an_address_keeps_its_devices() -> None:
         None,
     ],
 )
-def test_a_status_that_does_not_fit_counts_as_empty_and_is_told(status: Any) -> None:
+def test_of_a_status_nothing_is_kept_that_does_not_fit_and_that_is_told(status: Any) -> None:
     """So it is written anew."""
     with capture_logs() as logs:
         device = published_device(raw(META, status=status), "janus")
@@ -112,6 +113,45 @@ def test_a_status_that_does_not_fit_counts_as_empty_and_is_told(status: Any) -> 
     assert device is not None
     assert device.status == PCIDeviceStatus()
     assert [(told["event"], told["name"]) for told in logs] == [("object.misshapen", "janus-000004000")]
+
+
+def test_one_field_that_does_not_fit_costs_no_other() -> None:
+    """A resource name that got lost would be chosen anew."""
+    status = {"resourceName": "nvidia.com/GP106", "numaNode": "zero", "iommuGroupMembers": ["0000:04:00.0", 5]}
+
+    device = published_device(raw(META, status=status), "janus")
+
+    assert device is not None
+    assert device.status == PCIDeviceStatus(resource_name="nvidia.com/GP106", iommu_group_members=("0000:04:00.0",))
+    assert device.misshapen_status == status
+
+
+@pytest.mark.parametrize(
+    "misshapen",
+    [
+        {"conditions": [{"type": "Approved", "status": "Maybe", "reason": "X"}, READY]},
+        {"conditions": [{"status": "True"}, "Ready", None, READY, []]},
+        {"conditions": [READY], "passthroughEnabled": "yes"},
+        {"conditions": [READY], "wasOnVfio": None},
+    ],
+)
+def test_what_a_claim_has_recorded_survives_what_somebody_wrote_beside_it(misshapen: dict[str, Any]) -> None:
+    """Without its record the claim would be let go, and its device left where it is."""
+    record = {
+        "kernelDriverToUnbind": "nvidia",
+        "claimed": {"vendorId": "10de", "deviceId": "1c02", "subsystem": "1458:3702"},
+    }
+    spec = {"address": "0000:04:00.0", "nodeName": "janus"}
+
+    found = claim(raw(META, spec=spec, status=record | misshapen), "janus")
+
+    assert found is not None
+    assert found.status == PCIDeviceClaimStatus(
+        kernel_driver_to_unbind="nvidia",
+        claimed=ClaimedDevice(vendor_id="10de", device_id="1c02", subsystem="1458:3702"),
+        conditions=(Condition(type="Ready", status="True", reason="Ready"),),
+    )
+    assert found.misshapen_status == record | misshapen
 
 
 def test_fields_of_a_later_version_are_passed_over() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from collections.abc import AsyncIterator
@@ -36,6 +37,7 @@ class Kernel:
         self.hangs_for: set[PciAddress] = set()
         self.goes_on = Event()
         self.error: OSError | None = None
+        self.unreadable: OSError | None = None
 
     async def write(self, path: Path, text: str) -> None:
         self.written.append((path.name, text))
@@ -47,6 +49,8 @@ class Kernel:
     async def read(self, path: Path) -> str:
         if path.parent.name in {str(address) for address in self.hangs_for}:
             await self.goes_on.wait()
+        if self.unreadable is not None:
+            raise self.unreadable
         return "(null)\n"
 
 
@@ -238,6 +242,16 @@ async def test_a_device_for_which_the_kernel_does_not_answer_is_silent_until_it_
     assert silent == [True, True]
     assert (other.is_silent, after.is_silent) == (False, False)
     assert scene.returned == [A]
+
+
+async def test_a_device_whose_override_cannot_be_read_is_silent_until_it_can(scene: Scene) -> None:
+    scene.kernel.unreadable = OSError(errno.EIO, "the process that reads and writes has ended")
+    async with scene.control() as control:
+        silent = [(await control.look(A)).is_silent for _ in range(2)]
+        scene.kernel.unreadable = None
+        after = await control.look(A)
+
+    assert (silent, after.is_silent) == ([True, True], False)
 
 
 async def test_on_a_host_that_is_slow_in_everything_a_device_has_longer_to_answer(

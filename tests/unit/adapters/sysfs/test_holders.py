@@ -60,8 +60,21 @@ def machine(tree: SysfsTree, tmp_path: Path) -> Machine:
 
 @pytest.mark.parametrize("driver", ["vfio-pci", None])
 def test_an_enabled_device_without_a_host_driver_is_held(machine: Machine, driver: str | None) -> None:
-    """Also one that has no driver: the link goes when an unbind begins to hang."""
+    """Also one that has no driver: the link goes when an unbind begins to hang; the group's node stays."""
+    (machine.dev / "vfio/26").touch()
+
     assert machine.holders(machine.has(A, driver=driver, enable="1")) == (Holder(A, ENABLED),)
+
+
+def test_a_device_that_a_host_driver_left_enabled_is_not_held(machine: Machine) -> None:
+    """While it has no driver there is no node to open it by; on a vfio driver it sleeps."""
+    assert machine.holders(machine.has(A, driver=None, enable="1")) == ()
+
+    asleep = machine.has(B, driver="vfio-pci", enable="1")
+    power = machine.tree.root / "bus/pci/devices" / str(B) / "power"
+    power.mkdir(exist_ok=True)
+    (power / "runtime_status").write_text("suspended\n")
+    assert machine.holders(asleep) == ()
 
 
 def test_a_device_that_the_host_drives_is_enabled_as_a_rule(machine: Machine) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.support.sysfs_tree import VIRTIO_NET, SysfsTree
@@ -47,6 +49,17 @@ def test_routes_of_both_families_are_told(host: Host, nic: str) -> None:
     host.add("1/net/ipv6_route", f"{NONE_6} 00 {NONE_6} 00 {NONE_6} 00000400 00000001 00000000 00000003 {nic:>8}")
 
     assert host.uses(CARD) == [f"{family} routes go through eth0: the default route" for family in ("IPv4", "IPv6")]
+
+
+@pytest.mark.parametrize("name", [b"eth\xff", "größe".encode()])
+def test_an_interface_counts_whatever_its_name(tree: SysfsTree, host: Host, name: bytes) -> None:
+    """The kernel takes almost any bytes; those that are no text are told as such."""
+    tree.plug(CARD, driver="e1000e")
+    tree.interface(CARD, os.fsdecode(name))
+    with (host.proc / "1/net/route").open("ab") as file:
+        file.write(DEFAULT.encode().replace(b"eth0", name) + b"\n")
+
+    assert host.uses(CARD) == [f"IPv4 routes go through {name.decode(errors='replace')}: the default route"]
 
 
 def test_each_interface_below_a_device_counts(host: Host, nic: str) -> None:

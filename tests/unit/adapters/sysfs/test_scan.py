@@ -242,3 +242,17 @@ def test_a_device_lives_on_when_its_driver_changes(tree: SysfsTree) -> None:
 
     assert scan(tree.root).lives == before
     assert seen(tree)[ADDRESS].driver == "vfio-pci"
+
+
+def test_a_variant_of_vfio_pci_is_told_by_its_name_or_by_its_module(tree: SysfsTree) -> None:
+    for slot, driver in enumerate(("vfio-pci", "mlx5_vfio_pci", "odd-one", "e1000e", None)):
+        folder = tree.plug(f"0000:04:0{slot}.0", driver=driver)
+        (folder / f"vfio-dev/vfio{slot}").mkdir(parents=True)
+        (folder / f"vfio-dev/vfio{slot}/dev").touch()
+
+    found = scan(tree.root, lambda driver: driver == "odd-one").scan.devices
+
+    on_vfio = {"vfio-pci", "mlx5_vfio_pci", "odd-one"}
+    assert [device.is_on_vfio for device in found] == [device.driver in on_vfio for device in found]
+    assert [device.vfio_device for device in found] == ["vfio0", "vfio1", "vfio2", None, None]
+    assert [device.is_on_vfio for device in scan(tree.root).scan.devices] == [True, True, False, False, False]

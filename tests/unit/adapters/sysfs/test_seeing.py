@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from anyio.lowlevel import checkpoint
+
+from pcidevices.adapters.sysfs.hardware import SysfsHardware
 from pcidevices.adapters.sysfs.modules import KernelModules
+from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.scan import scan
 from pcidevices.adapters.sysfs.seeing import Asked, Places, ask, see, together
-from pcidevices.adapters.sysfs.writers import in_threads
+from pcidevices.adapters.sysfs.writers import Read, in_threads
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, PhysicalFunction, Unreadable
 from pcidevices.domain.sight import Sight, VfioDriver
 from pcidevices.errors import SysfsUnreadable
-from tests.support.sysfs_tree import GPU, GPU_AUDIO, NIC, SRIOV_NIC, SysfsTree
+from pcidevices.runtime.debounce import Debounce
+from tests.support.sysfs_tree import GPU, GPU_AUDIO, NIC, SRIOV_NIC, VF_NIC, SysfsTree
 
 
 ADDRESS, AUDIO = PciAddress.parse("0000:04:00.0"), PciAddress.parse("0000:04:00.1")
@@ -78,12 +86,24 @@ def test_virtual_functions_are_seen_with_their_drivers(tree: SysfsTree, places: 
 
     sight = seen(places)
 
-    assert [(str(one.address), one.driver, one.iommu_group) for one in sight.virtual_functions] == [
+    functions = [one for one in sight.virtual_functions if isinstance(one, PciDevice)]
+    assert [(str(one.address), one.driver, one.iommu_group) for one in functions] == [
         ("0000:04:10.0", None, "30"),
         ("0000:04:10.1", "vfio-pci", "31"),
     ]
     assert isinstance(sight.device, PciDevice)
     assert sight.device.sriov == PhysicalFunction(total_vfs=7, num_vfs=2)
+
+
+def test_a_virtual_function_that_makes_no_sense_is_seen_as_that(tree: SysfsTree, places: Places) -> None:
+    """It counts: perhaps a virtual machine has it."""
+    tree.plug(str(ADDRESS), SRIOV_NIC, driver="igb", group=23)
+    tree.virtual_function(str(ADDRESS), "0000:04:10.0", replace(VF_NIC, ids="zzzz:1111"))
+
+    (function,) = seen(places).virtual_functions
+
+    assert isinstance(function, Unreadable)
+    assert function.name == "0000:04:10.0"
 
 
 def test_without_a_bus_there_is_nothing_to_see(places: Places, tmp_path: Path) -> None:
@@ -116,6 +136,23 @@ def test_all_drivers_of_vfio_are_told_from_those_of_the_host(tree: SysfsTree, pl
 
     assert sight.vfio_drivers == {"vfio-pci", "mlx5_vfio_pci", "nvgrace-gpu-vfio-pci", "strange"}
     assert sight.drivers == sight.vfio_drivers | {"e1000e", "vfio-pci-x"}
+
+
+def test_a_look_and_a_scan_agree_on_a_variant_with_a_name_of_its_own(tree: SysfsTree, places: Places) -> None:
+    """What the one calls Ready the other must not call unhealthy."""
+    tree.plug(str(ADDRESS), GPU, driver="odd-one", group=25)
+    (tree.root / "module/odd_gpu").mkdir(parents=True)
+    (tree.root / "bus/pci/drivers/odd-one/module").symlink_to(tree.root / "module/odd_gpu")
+    write(places.proc / os.uname().release / "modules.alias", "alias vfio_pci:v000010DEd* odd_gpu\n")
+
+    sight = seen(places)
+
+    hints = Debounce(quiet=0.01, limit=0.1)
+    modules = KernelModules(places.proc)
+    hardware = SysfsHardware(tree.root, pci_ids=PciIds(None), hints=hints, resync=600, modules=modules)
+    (device,) = hardware.look().scan.devices
+    assert sight.device == device
+    assert (sight.vfio_drivers, device.is_on_vfio) == (frozenset({"odd-one"}), True)
 
 
 def test_what_the_host_uses_is_in_doubt_used(tree: SysfsTree, places: Places) -> None:
@@ -162,6 +199,25 @@ async def test_an_override_that_is_none_is_told_as_none(
 
 async def test_of_a_device_that_is_gone_nothing_is_told(places: Places) -> None:
     assert await ask(NOWHERE, places, READ) == Asked(None, None)
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENODEV])
+async def test_a_device_that_goes_while_it_is_asked_has_no_override(places: Places, number: int) -> None:
+    assert await ask(ADDRESS, places, refusing(number)) == Asked(None, None)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EAGAIN, errno.ENOMEM, errno.EACCES])
+async def test_an_override_that_cannot_be_read_is_not_taken_for_none(places: Places, number: int) -> None:
+    """A claim would be let go with its override left behind."""
+    assert await ask(ADDRESS, places, refusing(number)) is None
+
+
+def refusing(number: int) -> Read:
+    async def read(path: Path) -> str:
+        await checkpoint()
+        raise OSError(number, os.strerror(number), str(path))
+
+    return read
 
 
 def test_both_parts_of_a_look_make_one(tree: SysfsTree, places: Places) -> None:

@@ -9,16 +9,17 @@ import signal
 import threading
 import time
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from anyio import create_task_group, fail_after, move_on_after, sleep
+from anyio import create_task_group, fail_after, move_on_after
 from anyio.lowlevel import checkpoint
 
 from pcidevices.adapters.sysfs.writers import MOST_IDLE, ReadAndWrite, in_processes, in_threads
+from tests.support.waiting import wait_until
 
 
 def processes() -> set[int]:
@@ -29,13 +30,6 @@ def processes() -> set[int]:
 def is_reaping() -> bool:
     """A process that has ended is noticed a moment later."""
     return any(thread.name == "writer process" for thread in threading.enumerate())
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Look again and again: no kernel tells when a process has ended."""
-    with fail_after(10):
-        while not true():  # noqa: ASYNC110  nobody tells
-            await sleep(0.005)  # waits: a process ends without a word
 
 
 async def written(kernel: ReadAndWrite, path: Path, text: str) -> None:
@@ -65,7 +59,7 @@ async def fifo(tmp_path: Path) -> AsyncIterator[Path]:
     before = processes()
     yield path
     fd = os.open(path, os.O_RDWR | os.O_NONBLOCK)
-    await until(lambda: processes() <= before)
+    await wait_until(lambda: processes() <= before)
     os.close(fd)
 
 
@@ -73,7 +67,7 @@ async def fifo(tmp_path: Path) -> AsyncIterator[Path]:
 async def _no_process_is_left() -> AsyncIterator[None]:
     before = processes()
     yield
-    await until(lambda: processes() <= before)
+    await wait_until(lambda: processes() <= before)
 
 
 @pytest.mark.parametrize("text", ["vfio-pci\n", "\n", "0000:04:00.0", "ä \0 b"])
@@ -130,7 +124,7 @@ async def test_what_is_done_at_once_has_a_process_each_and_few_stay(attribute: P
             for _ in range(6):
                 tg.start_soon(written, kernel, attribute, "x")
 
-        await until(lambda: len(processes() - before) == MOST_IDLE)
+        await wait_until(lambda: len(processes() - before) == MOST_IDLE)
 
 
 async def test_a_write_that_hangs_holds_up_no_other(attribute: Path, fifo: Path) -> None:
@@ -186,8 +180,8 @@ async def test_a_process_that_died_while_it_was_idle_is_replaced(attribute: Path
     async with in_processes() as kernel:
         (ready,) = processes() - before
         os.kill(ready, signal.SIGKILL)
-        await until(lambda: ready not in processes())
-        await until(lambda: not is_reaping())
+        await wait_until(lambda: ready not in processes())
+        await wait_until(lambda: not is_reaping())
 
         await kernel.write(attribute, "x")
 
