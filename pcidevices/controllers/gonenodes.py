@@ -26,7 +26,7 @@ _GRACE = 300.0
 _JITTER = (0.8, 1.2)
 _AT_MOST = 20
 _TICK = 0.001
-_PARTING = 2.0
+_PARTING = 1.0
 """Seconds for giving the Lease up; without that it runs out by itself, a little later."""
 
 
