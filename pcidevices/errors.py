@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from typing import ClassVar
+
+
+_IS_INVALID = re.compile(r'The (?:\S+ ".*"|request) is invalid\b')
+"""What kubectl makes of a 422, which it tells without the server's word for it."""
 
 
 class PciDevicesError(Exception):
@@ -167,8 +173,13 @@ class KubectlFailed(ClusterError):
     @property
     def word(self) -> str:
         """The API server's word for it, such as ``Forbidden`` or ``NotFound``; empty when it was not the server's."""
-        _, found, rest = self.lines[-1].partition("Error from server (")
-        return rest.partition(")")[0] if found else ""
+        for line in self.lines:
+            _, found, rest = line.partition("Error from server (")
+            if found:
+                return rest.partition(")")[0]
+            if _IS_INVALID.match(line):
+                return "Invalid"
+        return ""
 
 
 class KubectlMissing(PciDevicesError):

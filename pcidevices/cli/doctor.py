@@ -35,6 +35,8 @@ from pcidevices.settings import existing_folder
 
 _PATIENCE = 1.0
 _PLUGINS = "device-plugins"
+_SOCKETS = "kubevirt-*.*.sock"
+"""Those of devices: they have a vendor, which has a dot. KubeVirt's own, such as ``kubevirt-kvm.sock``, have not."""
 
 
 def run(settings: argparse.Namespace) -> int:
@@ -59,7 +61,7 @@ async def _diagnosed(settings: argparse.Namespace, named: Sequence[PciAddress]) 
     async with _control(settings) as control:
         looks = {str(address): _told(await control.look(address), around) for address in wanted}
         any_look = _told(await control.look(seen[0].address), around) if seen and not looks else None
-    sockets = sorted((settings.kubelet_dir / _PLUGINS).glob("kubevirt-*.sock"))
+    sockets = sorted((settings.kubelet_dir / _PLUGINS).glob(_SOCKETS))
     return diagnose_here(
         Here(
             iommu_enabled=around.iommu_enabled,

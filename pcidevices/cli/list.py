@@ -14,7 +14,6 @@ from typing import Any
 
 import anyio
 import msgspec
-import yaml
 
 from pcidevices import logs
 from pcidevices.adapters.sysfs.hardware import names_added
@@ -27,6 +26,7 @@ from pcidevices.domain.device import PciDevice, Scan
 from pcidevices.domain.inventory import status_of
 from pcidevices.runtime.expendable import Expendable
 from pcidevices.settings import existing_folder
+from pcidevices.yamltext import as_yaml
 
 
 # Told of every device; what is not known of one is null.
@@ -58,7 +58,7 @@ def run(settings: argparse.Namespace) -> int:
             json.dump(rows, sys.stdout, indent=2)
             print()
         case "yaml":
-            yaml.safe_dump(rows, sys.stdout, sort_keys=False, allow_unicode=True)
+            sys.stdout.write(as_yaml(rows))
         case output:
             _print_table(rows, wide=output == "wide")
     for entry in found.unreadable:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "describe": ("pcidevices.kubectl.describe", "show all that is known of a device and its claim"),
     "top": ("pcidevices.kubectl.top", "show how many of each resource are claimed, ready, used and free"),
     "vm": ("pcidevices.kubectl.vm", "print the lines that give a device to a KubeVirt virtual machine"),
+    "pod": ("pcidevices.kubectl.pod", "print the lines that give a device to a plain pod"),
     "map": ("pcidevices.kubectl.map", "draw all nodes and devices on one page"),
     "doctor": ("pcidevices.kubectl.doctor", "find out why a device cannot be used, and what to do"),
 }
@@ -29,22 +30,23 @@ def run_claim(argv: Sequence[str] | None = None) -> int:
     """`kubectl claim`."""
     from .commandline import run_one  # noqa: PLC0415  completion must not wait for it
 
-    return run_one("claim", "pcidevices.kubectl.claim", _given(argv))
+    return run_one("claim", "pcidevices.kubectl.claim", given(argv))
 
 
 def run_unclaim(argv: Sequence[str] | None = None) -> int:
     """`kubectl unclaim`."""
     from .commandline import run_one  # noqa: PLC0415
 
-    return run_one("unclaim", "pcidevices.kubectl.unclaim", _given(argv))
+    return run_one("unclaim", "pcidevices.kubectl.unclaim", given(argv))
 
 
 def run_pci(argv: Sequence[str] | None = None) -> int:
     """`kubectl pci COMMAND`."""
     from .commandline import run_group  # noqa: PLC0415
 
-    return run_group("pci", COMMANDS, _given(argv))
+    return run_group("pci", COMMANDS, given(argv))
 
 
-def _given(argv: Sequence[str] | None) -> list[str]:
+def given(argv: Sequence[str] | None) -> list[str]:
+    """These words, or those that the program was called with."""
     return list(sys.argv[1:] if argv is None else argv)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from pcidevices.domain.claims import READY
 from pcidevices.domain.conditions import condition
+from pcidevices.domain.printable import plain
 from pcidevices.errors import ConfigError
 
 from .objects import Claim, Device, sort_key
-from .screen import plain
 
 
 NOTHING = "-"
@@ -112,8 +112,9 @@ def order(column: str) -> Callable[[Line], tuple[object, ...]]:
     )
     if not column:
         return place
-    name = _PATHS.get(column.strip("{}"), column.upper().replace("-", " "))
-    if name == "AGE" or column.strip("{}") == ".metadata.creationTimestamp":
+    path = f".{column.strip('{}').removeprefix('.')}"
+    name = _PATHS.get(path, column.upper().replace("-", " "))
+    if name == "AGE" or path == ".metadata.creationTimestamp":
         return lambda line: (_created(line), *place(line))
     if name not in WIDE:
         known = ", ".join(one.lower().replace(" ", "-") for one in WIDE)

@@ -1,10 +1,19 @@
 """
-Claim PCI devices for virtual machines: they leave their host drivers for vfio-pci.
+Claim PCI devices: they leave their host drivers for vfio-pci, and virtual machines and pods can ask for them.
 
   kubectl claim janus-00005e000              by the name of its PCIDevice
   kubectl claim janus 5e:00.0 --wait         by node and address; wait until it is Ready
   kubectl claim gtx --group                  by a part of its description; with its whole IOMMU group
   kubectl claim -l devices.harvesterhci.io/vendor=10de --node janus
+
+The other steps, with devices named in the same ways:
+
+  kubectl pci list nvidia                    what there is, on which driver, whose
+  kubectl pci vm gtx                         the lines with which a virtual machine of KubeVirt asks for it
+  kubectl pci pod gtx                        the lines with which a container of a pod asks for it
+  kubectl pci top                            how many are ready, used and free
+  kubectl pci doctor gtx                     why it cannot be used, and what to do
+  kubectl unclaim gtx --group --wait         give it back; while somebody uses it, that waits
 """
 
 from __future__ import annotations
@@ -16,13 +25,14 @@ from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
-from pcidevices.errors import ConfigError, KubectlFailed
+from pcidevices.errors import ConfigError
 
+from .batch import one_by_one
 from .duration import duration
 from .finding import add_choice
 from .following import turns
 from .making import claim_for, user_of
-from .objects import CLAIM_KIND, CLAIMS, Claim
+from .objects import CLAIM_RESOURCE, CLAIMS, Claim
 from .output import add_output, print_done, print_objects
 from .planning import planned
 from .progress import are_hopeless, is_ready, line, turned, why_not_ready
@@ -30,7 +40,6 @@ from .screen import Screen
 from .transport import Kubectl
 
 
-RESOURCE = f"pcideviceclaim.{CLAIM_KIND.partition('.')[2]}"
 _MANAGER = "kubectl-claim"
 
 
@@ -76,41 +85,33 @@ def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
         for device in plan.everyone
     ]
     made, failed = _created(bodies, flags, kubectl)
-    if flags.output in {"json", "yaml"}:
+    if made and flags.output in {"json", "yaml"}:
         print_objects(made, flags.output, bare=len(made) == 1)
-    for name, why in plan.alone.items():
+    names = [msgspec.json.decode(one, type=Claim).name for one in made]
+    alone = plan.alone(names)
+    for name, why in alone.items():
         print(f"Warning: {name}: {why}; claim it too (--group)", file=sys.stderr)
     if flags.dry_run != "none" or not made:
         return int(failed)
-    names = [msgspec.json.decode(one, type=Claim).name for one in made]
     if flags.wait:
-        return int(not _ready(names, flags, kubectl, alone=plan.alone) or failed)
+        return int(not _ready(names, flags, kubectl, alone=alone) or failed)
     if sys.stderr.isatty():
         print(f"See how it goes: kubectl pci describe {names[0]}   (or give --wait)", file=sys.stderr)
     return int(failed)
 
 
 def _created(bodies: Sequence[object], flags: argparse.Namespace, kubectl: Kubectl) -> tuple[list[bytes], bool]:
-    """The claims as the server keeps them; one that it refuses does not keep the others from being made."""
-    if flags.dry_run == "client":
-        made = [msgspec.json.encode(body) for body in bodies]
-        failed = False
-    else:
-        query = {"fieldManager": _MANAGER, **({"dryRun": "All"} if flags.dry_run == "server" else {})}
-        made, failed = [], False
-        for body in bodies:
-            try:
-                made.append(kubectl.create(CLAIMS, body, query=query))
-            except KubectlFailed as error:
-                if len(bodies) == 1 or error.word not in {"AlreadyExists", "Invalid"}:
-                    raise
-                print(error, file=sys.stderr)
-                failed = True
-    if flags.output not in {"json", "yaml"}:
-        for one in made:
-            name = msgspec.json.decode(one, type=Claim).name
-            print_done(RESOURCE, name, what="created", form=flags.output, dry_run=flags.dry_run)
-    return made, failed
+    """The claims as the server keeps them, and whether one of them failed."""
+    query = {"fieldManager": _MANAGER, **({"dryRun": "All"} if flags.dry_run == "server" else {})}
+
+    def create(body: object) -> bytes:
+        made = msgspec.json.encode(body) if flags.dry_run == "client" else kubectl.create(CLAIMS, body, query=query)
+        if flags.output not in {"json", "yaml"}:
+            name = msgspec.json.decode(made, type=Claim).name
+            print_done(CLAIM_RESOURCE, name, what="created", form=flags.output, dry_run=flags.dry_run)
+        return made
+
+    return one_by_one(bodies, create)
 
 
 def _ready(names: Sequence[str], flags: argparse.Namespace, kubectl: Kubectl, *, alone: Collection[str]) -> bool:
@@ -121,7 +122,7 @@ def _ready(names: Sequence[str], flags: argparse.Namespace, kubectl: Kubectl, *,
     waiting = dict.fromkeys(names)
     for name, claim in turns(kubectl, names, timeout=flags.timeout):
         if claim is None:
-            print(f"error: {RESOURCE}/{name} was deleted while it was waited for", file=sys.stderr)
+            print(f"error: {CLAIM_RESOURCE}/{name} was deleted while it was waited for", file=sys.stderr)
             return False
         for turn in turned(known.get(name), claim):
             print(screen.cut(line(name, turn, screen)), file=to, flush=True)
@@ -144,8 +145,8 @@ def _left(waiting: dict[str, None], known: dict[str, Claim], *, timeout: float) 
     for name in waiting:
         claim = known[name]
         if are_hopeless([claim], {name}):
-            yield f"error: {RESOURCE}/{name} is refused: {why_not_ready(claim)}"
+            yield f"error: {CLAIM_RESOURCE}/{name} is refused: {why_not_ready(claim)}"
         else:
-            yield f"error: {RESOURCE}/{name} is not Ready after {timeout:g} s: {why_not_ready(claim)}"
+            yield f"error: {CLAIM_RESOURCE}/{name} is not Ready after {timeout:g} s: {why_not_ready(claim)}"
     it, them = ("claim stays", "it") if len(waiting) == 1 else ("claims stay", "them")
     yield f"The {it}, and the agent goes on when that changes; `kubectl unclaim` takes {them} back."

@@ -14,7 +14,7 @@ from typing import TextIO
 from pcidevices import __version__
 from pcidevices.errors import KubectlFailed, PciDevicesError
 
-from .flags import Parser, add_global_flags
+from .flags import Leaf, Parser, add_global_flags
 from .transport import Kubectl
 
 
@@ -28,7 +28,7 @@ def run_one(name: str, module_name: str, argv: Sequence[str]) -> int:
     """A plug-in that is one command."""
     module = importlib.import_module(module_name)
     passed_on: list[str] = []
-    parser = Parser(
+    parser = Leaf(
         prog=f"kubectl {name}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,7 +45,7 @@ def run_group(name: str, commands: Mapping[str, tuple[str, str]], argv: Sequence
     parser = Parser(prog=f"kubectl {name}", description="PCI devices of the cluster.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"pcidevices {__version__}")
     add_global_flags(parser, passed_on)
-    subs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
+    subs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Leaf)
     for command, (module_name, text) in commands.items():
         if command not in argv:
             subs.add_parser(command, help=text, add_help=False)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import sys
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, suppress
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from . import COMMANDS
+from . import COMMANDS, given
 from .flags import Parser, add_global_flags
 
 
@@ -28,19 +27,19 @@ NO_FILES, FILES = ":4", ":0"
 Candidates = Iterable[tuple[str, str]]
 
 
-def claim() -> int:
+def claim(argv: Sequence[str] | None = None) -> int:
     """For `kubectl claim`."""
-    return _print(lambda: _of_command("pcidevices.kubectl.claim", sys.argv[1:], _unclaimed))
+    return _print(lambda: _of_command("pcidevices.kubectl.claim", given(argv), _unclaimed))
 
 
-def unclaim() -> int:
+def unclaim(argv: Sequence[str] | None = None) -> int:
     """For `kubectl unclaim`."""
-    return _print(lambda: _of_command("pcidevices.kubectl.unclaim", sys.argv[1:], _claimed))
+    return _print(lambda: _of_command("pcidevices.kubectl.unclaim", given(argv), _claimed))
 
 
-def pci() -> int:
+def pci(argv: Sequence[str] | None = None) -> int:
     """For `kubectl pci`."""
-    return _print(lambda: _of_group(COMMANDS, sys.argv[1:]))
+    return _print(lambda: _of_group(COMMANDS, given(argv)))
 
 
 def _print(candidates: Callable[[], Candidates]) -> int:

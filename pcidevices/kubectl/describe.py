@@ -15,15 +15,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from pcidevices.api.v1beta1 import ALLOW_PROTECTED, CLAIM_REASON, Condition, Sriov
+from pcidevices.api.v1beta1 import ALLOW_PROTECTED, CLAIM_REASON, Condition
+from pcidevices.domain.printable import plain
 from pcidevices.errors import KubectlFailed
 
 from .finding import add_choice, chosen
 from .objects import Claim, Device, claims, devices, in_order, owners
 from .progress import why_not_ready
 from .resources import offered_as
-from .screen import Screen, plain
+from .screen import Screen
 from .transport import Kubectl
+from .wording import ids_of, sriov_of
 
 
 _EVENTS = "/api/v1/namespaces/default/events"
@@ -79,9 +81,7 @@ def rows(device: Device, claim: Claim | None) -> Iterator[Row]:
     yield "Node:", status.node_name
     yield "Address:", status.address
     yield "Description:", status.description
-    subsystem = f", subsystem {status.subsystem}" if status.subsystem else ""
-    revision = f", revision {status.revision}" if status.revision else ""
-    yield "Ids:", f"{status.vendor_id}:{status.device_id}, class {status.class_id}{subsystem}{revision}"
+    yield "Ids:", ids_of(status)
     if status.serial_number:
         yield "Serial number:", status.serial_number
     yield "Driver:", status.kernel_driver_in_use or "none"
@@ -90,8 +90,8 @@ def rows(device: Device, claim: Claim | None) -> Iterator[Row]:
         yield "Interfaces:", ", ".join(status.network_interfaces)
     if status.block_devices:
         yield "Disks:", ", ".join(status.block_devices)
-    if status.sriov:
-        yield "SR-IOV:", _sriov(status.sriov)
+    if sriov := sriov_of(status):
+        yield "SR-IOV:", sriov
     yield "Resource:", offered_as(device, claim)
     yield "In use by:", ", ".join(status.in_use_by) or "nobody that the kubelet knows of"
     present = next((one for one in status.conditions if one.type == "Present" and one.status != "True"), None)
@@ -161,9 +161,3 @@ def _events(kubectl: Kubectl, device: Device, claim: Claim | None) -> list[_Even
             if error.word not in {"Forbidden", "NotFound"}:
                 raise
     return sorted(found, key=lambda event: event.time)
-
-
-def _sriov(sriov: Sriov) -> str:
-    if sriov.role == "VirtualFunction":
-        return f"virtual function of {sriov.physical_function}"
-    return f"physical function with {sriov.num_vfs or 0} of {sriov.total_vfs or 0} virtual functions"

@@ -7,15 +7,18 @@ import re
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pcidevices.errors import ConfigError, KubectlFailed, NotFound
 
-from .objects import DEVICES, Device, devices
+from .objects import DEVICES, Device, devices, read
 from .selection import address_of, choose
 from .transport import Kubectl
 
 
 _LIKE_A_NAME = re.compile(r"[a-z0-9][-.a-z0-9]*-[0-9a-f]{9,13}")
 _FEW = 3
+_DECODER = msgspec.json.Decoder(Device)
 
 
 def add_choice(parser: argparse.ArgumentParser, *, selector: bool = True) -> None:
@@ -62,8 +65,9 @@ def _by_name(words: Sequence[str], kubectl: Kubectl) -> list[Device]:
     if len(words) > _FEW or not all(_LIKE_A_NAME.fullmatch(word) for word in words):
         return []
     try:
-        return [kubectl.get(f"{DEVICES}/{word}", into=Device) for word in dict.fromkeys(words)]
+        found = [read(kubectl.raw(f"{DEVICES}/{word}"), _DECODER) for word in dict.fromkeys(words)]
     except KubectlFailed as error:
         if error.word not in {"NotFound", "Forbidden"}:
             raise
         return []
+    return [device for device in found if device is not None]

@@ -43,6 +43,21 @@ class Parser(argparse.ArgumentParser):
         return out
 
 
+class Leaf(Parser):
+    """The parser of a command: its words may stand anywhere among the flags."""
+
+    _mixes = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401  as in argparse
+        if self._mixes:  # a part of it, with the words or with the flags alone
+            return super().parse_known_args(args, namespace)
+        self._mixes = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixes = False
+
+
 def add_global_flags(parser: argparse.ArgumentParser, passed_on: list[str]) -> None:
     """Let *parser* take kubectl's global flags, and keep them in *passed_on* in the order in which they come."""
 
@@ -53,7 +68,7 @@ def add_global_flags(parser: argparse.ArgumentParser, passed_on: list[str]) -> N
 
     group = parser.add_argument_group("flags of kubectl", "see `kubectl options`; the more usual ones:")
     for name in _WITH_VALUE:
-        spelled = [f"--{name}"] if len(name) > 1 else [f"-{name}"]
+        spelled = [f"--{name}"] if len(name) > 1 else [f"--{name}", f"-{name}"]
         shown = _SHOWN.get(name, argparse.SUPPRESS)
         short = [_SHORT[name]] if name in _SHORT else []
         group.add_argument(

@@ -11,12 +11,11 @@ import msgspec
 
 from pcidevices.errors import KubectlFailed
 
-from .objects import CLAIMS, Claim, Metadata, read
+from .objects import CLAIMS, Claim, Metadata, whatever
 from .transport import Event, Kubectl
 
 
 _EXPIRED, _PAUSE = 410, 0.5
-_DECODER = msgspec.json.Decoder(Claim)
 
 
 class Turn(NamedTuple):
@@ -43,7 +42,7 @@ def turns(kubectl: Kubectl, names: Collection[str], *, timeout: float) -> Iterat
         there: dict[str, Claim] = {}
         version = ""
         for items, version in kubectl.pages(CLAIMS, query):  # noqa: B007  the last one's
-            there |= {claim.name: claim for raw in items if (claim := read(raw, _DECODER)) and claim.name in names}
+            there |= {claim.name: claim for raw in items if (claim := whatever(raw)).name in names}
         yield from (Turn(name, there.get(name)) for name in names)
         left = deadline - time.monotonic()
         if left <= 0:
@@ -63,4 +62,4 @@ def _turns(events: Iterator[Event], names: Collection[str]) -> Iterator[Turn]:
             raise KubectlFailed((bytes(event.object).decode(errors="replace"),), status=1)
         if event.type == "BOOKMARK" or told.metadata is None or told.metadata.name not in names:
             continue
-        yield Turn(told.metadata.name, None if event.type == "DELETED" else read(event.object, _DECODER))
+        yield Turn(told.metadata.name, None if event.type == "DELETED" else whatever(event.object))

@@ -16,6 +16,7 @@ from pcidevices.api.v1beta1 import (
     PCIDeviceClaimStatus,
     PCIDeviceStatus,
 )
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.published import node_label
 
 from .transport import Kubectl
@@ -24,7 +25,10 @@ from .transport import Kubectl
 DEVICES = f"/apis/{API_VERSION}/pcidevices"
 CLAIMS = f"/apis/{API_VERSION}/pcideviceclaims"
 DEVICE_KIND, CLAIM_KIND = f"pcidevices.{GROUP}", f"pcideviceclaims.{GROUP}"
-NODES = "/api/v1/nodes"
+CLAIM_RESOURCE = f"pcideviceclaim.{GROUP}"
+"""As kubectl calls a claim in what it says."""
+NODES, NODES_AT_ONCE = "/api/v1/nodes", 50
+"""A Node is long: it names all images."""
 _ODD = msgspec.Raw(b"{}")
 
 
@@ -70,9 +74,11 @@ class Claim(msgspec.Struct, frozen=True):
 
     @property
     def place(self) -> tuple[str, str]:
-        """Node and address, the latter with its domain."""
-        address = self.spec.address.lower()
-        return self.spec.node_name, address if address.count(":") > 1 else f"0000:{address}"
+        """Node and address, the latter as a PCIDevice has it; what is no address stays as it is."""
+        try:
+            return self.spec.node_name, str(PciAddress.parse(self.spec.address))
+        except ValueError:
+            return self.spec.node_name, self.spec.address
 
 
 class _Stranger(msgspec.Struct):
@@ -80,6 +86,7 @@ class _Stranger(msgspec.Struct):
     spec: msgspec.Raw = _ODD
 
 
+_CLAIM = msgspec.json.Decoder(Claim)
 O = TypeVar("O", Device, Claim)  # noqa: E741  an object
 
 
@@ -97,6 +104,11 @@ def raw_devices(kubectl: Kubectl, *, node: str = "", selector: str = "") -> Iter
 def claims(kubectl: Kubectl, *, selector: str = "") -> Iterator[Claim]:
     """All PCIDeviceClaims."""
     return (claim for _, claim in _all(kubectl, CLAIMS, Claim, selector=selector))
+
+
+def every_claim(kubectl: Kubectl) -> Iterator[Claim]:
+    """Those too whose spec makes no sense."""
+    return (whatever(raw) for items, _ in kubectl.pages(CLAIMS) for raw in items)
 
 
 def _all(kubectl: Kubectl, path: str, kind: type[O], *, selector: str) -> Iterator[tuple[msgspec.Raw, O]]:
@@ -118,6 +130,16 @@ def read(raw: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[O]) -> O | None
             return decoder.decode(without)
         except msgspec.ValidationError:
             return None
+
+
+def whatever(raw: msgspec.Raw | bytes) -> Claim:
+    """A claim; of one without a sensible spec, its metadata, and node and address in whatever words."""
+    if (found := read(raw, _CLAIM)) is not None:
+        return found
+    stranger = msgspec.json.decode(raw, type=_Stranger)
+    said = msgspec.json.decode(stranger.spec)
+    node, address = (str(said.get(key, "")) if isinstance(said, dict) else "" for key in ("nodeName", "address"))
+    return Claim(stranger.metadata, PCIDeviceClaimSpec(node_name=node, address=address))
 
 
 def owners(claims: Iterable[Claim]) -> dict[tuple[str, str], Claim]:

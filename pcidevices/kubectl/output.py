@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 
-_INDENT, _NEVER_FOLD = 4, 1 << 20
+_INDENT = 4
 _RUN = {"none": "", "client": " (dry run)", "server": " (server dry run)"}
 
 
@@ -29,9 +29,13 @@ def print_objects(objects: Iterable[msgspec.Raw | bytes], form: str, *, bare: bo
     elif form == "json":
         _print_json(parts)
     else:
-        print("apiVersion: v1\nitems:")
+        print("apiVersion: v1")
+        head = "items:\n"
         for part in parts:
-            print(as_yaml([part]), end="")
+            print(f"{head}{as_yaml([part])}", end="")
+            head = ""
+        if head:
+            print("items: []")
         print('kind: List\nmetadata:\n  resourceVersion: ""')
 
 
@@ -57,10 +61,9 @@ def _without_bookkeeping(raw: msgspec.Raw | bytes) -> dict[str, Any]:
 
 def as_yaml(value: object) -> str:
     """As kubectl writes it: block style, keys in their order."""
-    import yaml  # noqa: PLC0415  slow to import, and seldom needed
+    from pcidevices import yamltext  # noqa: PLC0415  slow to import, and seldom needed
 
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=_NEVER_FOLD))
+    return yamltext.as_yaml(value)
 
 
 def print_done(resource: str, name: str, *, what: str, form: str, dry_run: str) -> None:

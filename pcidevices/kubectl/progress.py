@@ -8,9 +8,10 @@ from pcidevices.api.reasons import Reason
 from pcidevices.api.v1beta1 import Condition
 from pcidevices.domain.claims import ALLOWED, BOUND, GROUP_VIABLE, READY
 from pcidevices.domain.conditions import condition
+from pcidevices.domain.printable import plain
 
 from .objects import Claim
-from .screen import Screen, plain
+from .screen import Screen
 
 
 FINAL = frozenset(

@@ -60,11 +60,6 @@ class Screen:
         return kept + end
 
 
-def plain(text: str) -> str:
-    """*text* without what would move the cursor: others wrote it."""
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
 def _can_say(text: str, encoding: str) -> bool:
     try:
         text.encode(encoding)

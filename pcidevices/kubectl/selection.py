@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pcidevices.domain.address import PciAddress
+from pcidevices.domain.printable import plain
 from pcidevices.errors import ConfigError, NotFound
 
 from .objects import Device
-from .screen import plain
 
 
 _SHOWN = 20

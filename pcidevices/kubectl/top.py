@@ -15,7 +15,7 @@ import msgspec
 
 from pcidevices.errors import KubectlFailed
 
-from .objects import NODES, claims, devices, owners
+from .objects import NODES, NODES_AT_ONCE, claims, devices, owners
 from .output import print_table
 from .resources import amounts, shown
 from .screen import Screen
@@ -24,8 +24,6 @@ from .transport import Kubectl
 
 _HEAD = ["NODE", "RESOURCE", "DEVICES", "CLAIMED", "READY", "USED", "FREE", "ALLOCATABLE"]
 _FEW = 3
-_NODES_AT_ONCE = 50
-"""A Node is long: it names all images."""
 
 
 class _Name(msgspec.Struct):
@@ -69,7 +67,7 @@ def _allocatable(kubectl: Kubectl, nodes: set[str]) -> dict[tuple[str, str], str
         if len(nodes) <= _FEW:
             found = [kubectl.get(f"{NODES}/{node}", into=_Node) for node in sorted(nodes)]
         else:
-            for items, _ in kubectl.pages(NODES, limit=_NODES_AT_ONCE):
+            for items, _ in kubectl.pages(NODES, limit=NODES_AT_ONCE):
                 found += [msgspec.json.decode(raw, type=_Node) for raw in items]
     except KubectlFailed as error:
         if error.word not in {"Forbidden", "NotFound"}:

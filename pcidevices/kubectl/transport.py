@@ -11,18 +11,19 @@ import io
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
 from pcidevices.errors import KubectlFailed, KubectlMissing
+
+from .overhearing import Overheard
 
 
 T = TypeVar("T")
@@ -104,18 +105,11 @@ class Kubectl:
         have passed or the server ends it; leaving the block ends kubectl.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        command = self._command("get", "--raw", _address(path, {**(query or {}), "watch": 1}))
-        with tempfile.TemporaryFile() as complaints:
-            try:
-                process = subprocess.Popen(  # noqa: S603  the user's own kubectl
-                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints
-                )
-            except OSError as error:
-                raise self._missing(error) from error
-            try:
-                yield _events(process, complaints, deadline)
-            finally:
-                _end(process)
+        process, words = self._started("get", "--raw", _address(path, {**(query or {}), "watch": 1}))
+        try:
+            yield _events(process, words, deadline)
+        finally:
+            _end(process)
 
     def run(self, *arguments: str, fed: bytes = b"") -> bytes:
         """
@@ -125,17 +119,32 @@ class Kubectl:
             KubectlFailed: it says why, in its own words.
             KubectlMissing: there is none.
         """
+        process, words = self._started(*arguments, is_fed=bool(fed))
+        with process:
+            try:
+                said, _ = process.communicate(fed or None)
+            except BaseException:
+                process.kill()
+                raise
+        words.when_ended()
+        if process.returncode:
+            raise KubectlFailed(words.lines or _lines(said), status=process.returncode)
+        if words.unread:  # warnings of the server, or what -v asked for
+            sys.stderr.write(words.unread)
+        return said
+
+    def _started(self, *arguments: str, is_fed: bool = False) -> tuple[subprocess.Popen[bytes], Overheard]:
+        """A kubectl that runs, and what it says on stderr. Unless it is fed it has our stdin: it may ask a person."""
+        stdin, pipe = subprocess.PIPE if is_fed else None, subprocess.PIPE
         try:
-            done = subprocess.run(  # noqa: S603  the user's own kubectl
-                self._command(*arguments), input=fed, capture_output=True, check=False
+            process = subprocess.Popen(  # noqa: S603  the user's own kubectl
+                self._command(*arguments), stdin=stdin, stdout=pipe, stderr=pipe
             )
         except OSError as error:
             raise self._missing(error) from error
-        if done.returncode:
-            raise KubectlFailed(_lines(done.stderr) or _lines(done.stdout), status=done.returncode)
-        if done.stderr:  # warnings of the server, or what -v asked for
-            sys.stderr.write(done.stderr.decode(errors="replace"))
-        return done.stdout
+        ear, process.stderr = process.stderr, None
+        assert isinstance(ear, io.BufferedReader)  # noqa: S101  it was asked for
+        return process, Overheard(ear)
 
     def _command(self, *arguments: str) -> list[str]:
         return [self.program, *arguments, *self.flags]
@@ -157,13 +166,12 @@ def _lines(text: bytes) -> tuple[str, ...]:
     return tuple(line for line in text.decode(errors="replace").splitlines() if line.strip())
 
 
-def _events(process: subprocess.Popen[bytes], complaints: IO[bytes], deadline: float | None) -> Iterator[Event]:
+def _events(process: subprocess.Popen[bytes], words: Overheard, deadline: float | None) -> Iterator[Event]:
     decoder = msgspec.json.Decoder(Event)
     for line in _read(process, deadline):
         yield decoder.decode(line)
     if process.poll():
-        complaints.seek(0)
-        raise KubectlFailed(_lines(complaints.read()), status=process.returncode)
+        raise KubectlFailed(words.when_ended().lines, status=process.returncode)
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float | None) -> Iterator[bytes]:

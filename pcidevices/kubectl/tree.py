@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from pcidevices.domain.printable import plain
 from pcidevices.domain.protection import blockers, listed
 from pcidevices.errors import NotFound
 
@@ -20,7 +21,7 @@ from .branches import Branch, drawn
 from .cells import state_of
 from .objects import Claim, Device, claims, devices, in_order, owners
 from .refusals import is_bridge, seen_of, sight_of
-from .screen import Screen, plain
+from .screen import Screen
 from .transport import Kubectl
 
 

@@ -5,7 +5,8 @@ Give claimed PCI devices back to their host drivers.
   kubectl unclaim janus 5e:00.0 --wait       by node and address; wait until the device is back
   kubectl unclaim gtx --group                with its whole IOMMU group
 
-While a virtual machine has the device the claim waits; nothing is taken from under it.
+While a virtual machine or a pod has the device the claim waits; nothing is taken from under it. Who has it is told, and
+shown by `kubectl pci list --claimed`; when they end, it is given back by itself.
 """
 
 from __future__ import annotations
@@ -16,20 +17,18 @@ import sys
 from collections.abc import Sequence
 
 from pcidevices.domain.claims import READY
-from pcidevices.errors import ConfigError, KubectlFailed, NotFound
+from pcidevices.errors import ConfigError, NotFound
 
+from .batch import one_by_one
 from .claimed import meant, with_groups
 from .duration import duration
 from .finding import add_choice
 from .following import turns
-from .objects import CLAIM_KIND, CLAIMS, Claim, claims, devices
+from .objects import CLAIM_RESOURCE, CLAIMS, Claim, devices, every_claim
 from .output import print_deleted
 from .progress import line, turned, why_not_ready
 from .screen import Screen
 from .transport import Kubectl
-
-
-RESOURCE = f"pcideviceclaim.{CLAIM_KIND.partition('.')[2]}"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +47,15 @@ def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
     words = [*flags.device, *([flags.address] if flags.address else [])]
     if not words and not flags.selector:
         raise ConfigError("no device is named; `kubectl pci list --claimed` shows those that are claimed")
-    here = [claim for claim in claims(kubectl) if not flags.node or claim.spec.node_name == flags.node]
+    there = [claim for claim in every_claim(kubectl) if not flags.node or claim.spec.node_name == flags.node]
     listed = list(devices(kubectl, node=flags.node, selector=flags.selector))
-    if flags.selector:
-        places = {device.place for device in listed}
-        here = [claim for claim in here if claim.place in places]
+    selected = {device.place for device in listed}
+    here = [claim for claim in there if not flags.selector or claim.place in selected]
     chosen = meant(here, listed, words) if words else here
     if flags.group:
-        chosen = with_groups(chosen, here, listed)
+        if flags.selector:  # the others of a group may have other labels
+            listed = list(devices(kubectl, node=flags.node))
+        chosen = with_groups(chosen, there, listed)
     if not chosen:
         raise NotFound(f"nobody claims a device with the labels {flags.selector}")
     in_use = {device.place: device.status.in_use_by for device in listed if device.status.in_use_by}
@@ -69,22 +69,16 @@ def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
 
 
 def _deleted(chosen: Sequence[Claim], flags: argparse.Namespace, kubectl: Kubectl) -> tuple[list[str], bool]:
-    """The names of those that are deleted now; one that somebody else has deleted does not keep the others."""
+    """The names of those that are deleted now, and whether one of them failed."""
     query = {"dryRun": "All"} if flags.dry_run == "server" else None
-    gone, failed = [], False
-    for claim in chosen:
-        try:
-            if flags.dry_run != "client":
-                kubectl.delete(f"{CLAIMS}/{claim.name}", query=query)
-        except KubectlFailed as error:
-            if len(chosen) == 1 or error.word != "NotFound":
-                raise
-            print(error, file=sys.stderr)
-            failed = True
-            continue
-        gone.append(claim.name)
-        print_deleted(RESOURCE, claim.name, form=flags.output, dry_run=flags.dry_run)
-    return gone, failed
+
+    def delete(claim: Claim) -> str:
+        if flags.dry_run != "client":
+            kubectl.delete(f"{CLAIMS}/{claim.name}", query=query)
+        print_deleted(CLAIM_RESOURCE, claim.name, form=flags.output, dry_run=flags.dry_run)
+        return claim.name
+
+    return one_by_one(chosen, delete)
 
 
 def _given_back(names: Sequence[str], flags: argparse.Namespace, kubectl: Kubectl) -> bool:
@@ -108,6 +102,6 @@ def _given_back(names: Sequence[str], flags: argparse.Namespace, kubectl: Kubect
             return True
     for name in waiting:
         why = why_not_ready(known[name]) if name in known else "it is still there"
-        print(f"error: {RESOURCE}/{name} is not given back after {flags.timeout:g} s: {why}", file=sys.stderr)
+        print(f"error: {CLAIM_RESOURCE}/{name} is not given back after {flags.timeout:g} s: {why}", file=sys.stderr)
     print("It goes by itself when nothing keeps it any more.", file=sys.stderr)
     return False

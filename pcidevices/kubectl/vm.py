@@ -11,17 +11,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 
 from collections.abc import Sequence
 
-from .finding import add_choice, chosen
-from .objects import Claim, Device, claims, in_order, owners
+from .objects import Device
 from .output import as_yaml
-from .planning import Neighbourhood
-from .progress import is_ready, why_not_ready
-from .refusals import group_of, is_bridge
 from .resources import offered_as
+from .together import Taken, add_bundle, bundle
 from .transport import Kubectl
 
 
@@ -29,32 +25,17 @@ _DISPLAYS = "03"
 """How the classes begin of what KubeVirt calls a GPU: display controllers."""
 _NAME_LIMIT = 40
 
-Taken = dict[tuple[str, str], Claim]
-
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `kubectl pci vm`."""
-    add_choice(parser, selector=False)
-    parser.add_argument("--alone", action="store_true", help="without the others of its IOMMU group")
+    add_bundle(parser)
 
 
 def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
     """Print it, and say on stderr what is missing before it works."""
-    taken = owners(claims(kubectl))
-    around = Neighbourhood(kubectl)
-    wanted: dict[str, Device] = {}
-    for device in chosen(flags, kubectl):
-        group = [] if flags.alone else group_of(device, in_order(around(device)))
-        for one in [device, *(other for other in group if other.place in taken and not is_bridge(other))]:
-            wanted[one.name] = one
-    for device in wanted.values():
-        claim = taken.get(device.place)
-        if claim is None:
-            print(f"Warning: {device.name} is not claimed: kubectl claim {device.name} --group", file=sys.stderr)
-        elif not is_ready(claim):
-            print(f"Warning: {device.name} is not Ready: {why_not_ready(claim)}", file=sys.stderr)
+    wanted, taken = bundle(flags, kubectl)
     print("# below spec.template.spec.domain")
-    print(as_yaml(lines(list(wanted.values()), taken)), end="")
+    print(as_yaml(lines(wanted, taken)), end="")
     return 0
 
 
@@ -62,10 +43,10 @@ def lines(wanted: Sequence[Device], taken: Taken) -> dict[str, object]:
     """What belongs below ``domain``: displays are gpus, all else is a hostDevice."""
     gpus: list[dict[str, str]] = []
     others: list[dict[str, str]] = []
-    names = set[str]()
+    given = set[str]()
     for device in wanted:
         resource = offered_as(device, taken.get(device.place))
-        entry = {"name": _free(_label(resource), names), "deviceName": resource}
+        entry = {"name": _name_for(_label(resource), given), "deviceName": resource}
         (gpus if device.status.class_id.startswith(_DISPLAYS) else others).append(entry)
     return {"devices": {key: entries for key, entries in (("gpus", gpus), ("hostDevices", others)) if entries}}
 
@@ -76,10 +57,11 @@ def _label(resource: str) -> str:
     return label.strip("-")[:_NAME_LIMIT].strip("-") or "device"
 
 
-def _free(name: str, names: set[str]) -> str:
-    number, free = 1, name
-    while free in names:
+def _name_for(label: str, given: set[str]) -> str:
+    """A device's name in the machine: the label, with a number where another device of it was *given* that name."""
+    number, name = 1, label
+    while name in given:
         number += 1
-        free = f"{name}-{number}"
-    names.add(free)
-    return free
+        name = f"{label}-{number}"
+    given.add(name)
+    return name

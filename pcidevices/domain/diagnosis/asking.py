@@ -7,10 +7,14 @@ from pcidevices.api.v1beta1 import Look
 from pcidevices.domain.conditions import condition
 from pcidevices.domain.inventory import PRESENT
 from pcidevices.domain.published import PublishedDevice
-from pcidevices.errors import DeviceNotFound, DeviceUnreadable, Forbidden
+from pcidevices.errors import DeviceNotFound, DeviceUnreadable, Forbidden, Unavailable
 
 from .facts import Answer, Facts
 from .link import Link, broken, doubtful, holds
+
+
+_UNASKED = "the agent was not asked for a fresh look, so this is what the objects say"
+PODS = "kubectl get pods -A -o wide --field-selector spec.nodeName={}"
 
 
 def access(facts: Facts) -> Link | None:
@@ -25,28 +29,36 @@ def access(facts: Facts) -> Link | None:
 def agent(facts: Facts) -> Link:
     """Everything that follows is as fresh as its answer."""
     name = facts.node_name
-    pods = f"kubectl get pods -A -o wide --field-selector spec.nodeName={name}"
+    pods = PODS.format(name)
     match facts.answer:
         case Answer.ANSWERED:
             version = f" ({facts.look.agent_version})" if facts.look is not None and facts.look.agent_version else ""
             return holds("agent", f"the agent on {name} answers{facts.words}{version}", pods)
         case Answer.REFUSED:
-            what = "the agent was not asked for a fresh look, so this is what the objects say"
-            return doubtful(
-                "agent",
-                Forbidden.reason,
-                f"{what}: {facts.words}",
-                command="kubectl auth can-i patch pcidevices",
-                then="ask for the role pcidevices-claimer",
-            )
+            fact = f"{_UNASKED}: {facts.words}"
+            command, then = "kubectl auth can-i patch pcidevices", "ask for the role pcidevices-claimer"
+            return doubtful("agent", Forbidden.reason, fact, command=command, then=then)
+        case Answer.FAILED:
+            return doubtful("agent", Unavailable.reason, f"{_UNASKED}: {facts.words}", command="kubectl version")
+        case Answer.UNWANTED:
+            then = "ask again without --fresh=false"
+            return doubtful("agent", Reason.AGENT_SILENT, f"{_UNASKED}: {facts.words}", command=pods, then=then)
         case Answer.SILENT:
             fact = f"the agent on {name} does not answer; what follows was said before"
             return broken("agent", Reason.AGENT_SILENT, fact, command=pods)
         case Answer.NOBODY:
-            fact = f"there is no PCIDevice, claim or node {facts.name}"
-            if name:
-                fact = f"node {name} has no PCIDevice: no agent has seen it, or that is not its name"
-            return broken("agent", Reason.NOT_PUBLISHED, fact, command="kubectl get pcidevices -o wide")
+            return _nobody(facts)
+
+
+def _nobody(facts: Facts) -> Link:
+    command, then = "kubectl get pcidevices -o wide", ""
+    fact = f"there is no PCIDevice, claim or node {facts.name}"
+    if facts.node_name:
+        fact = f"node {facts.node_name} has no PCIDevice: no agent has seen it, or that is not its name"
+    elif not facts.name:
+        fact = "the cluster has no PCIDevice: no agent has come up on any node"
+        command, then = "kubectl get daemonsets,pods -A", "see that the agent's pods run, and read their log"
+    return broken("agent", Reason.NOT_PUBLISHED, fact, command=command, then=then)
 
 
 def device(facts: Facts) -> Link:

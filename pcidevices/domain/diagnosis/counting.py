@@ -10,6 +10,10 @@ from .facts import Facts
 from .link import Link, broken, doubtful, holds
 
 
+UNREADY = "see on the node that the kubelet runs and reaches the API server: journalctl -u kubelet"
+"""What to do about a Node that is not Ready."""
+
+
 def offered(facts: Facts) -> Link | None:
     """Whether the plug-in of the device's resource listens and is registered."""
     look = facts.look
@@ -67,7 +71,7 @@ def node(facts: Facts) -> Link | None:
         return doubtful("node", Reason.NOT_COUNTED, why, command=command, then="see that the node is in the cluster")
     if not seen.is_ready:
         fact = f"Node {name} is not Ready: {seen.message}"
-        return broken("node", KubeletAway.reason, fact, command=f"kubectl describe node {name}")
+        return broken("node", KubeletAway.reason, fact, command=f"kubectl describe node {name}", then=UNREADY)
     capacity, allocatable = seen.capacity.get(resource), seen.allocatable.get(resource, 0)
     if allocatable:
         return holds("node", f"Node {name} has {allocatable} allocatable of {capacity} {resource}", command)

@@ -21,6 +21,10 @@ class Answer(Enum):
     SILENT = "silent"
     REFUSED = "refused"
     """The API server does not let this person ask."""
+    FAILED = "failed"
+    """The question did not get through."""
+    UNWANTED = "unwanted"
+    """The person did not want to."""
     NOBODY = "nobody"
     """The node has no object in which to ask."""
 

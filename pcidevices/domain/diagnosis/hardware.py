@@ -90,7 +90,7 @@ def group(facts: Facts) -> Link | None:
     said = _said(facts, GROUP_VIABLE)
     if said is not None and said.status != "True" and facts.look is None:
         return broken("group", said.reason, said.message, command=_members(facts.address))
-    then = f"kubectl claim --group {facts.name}"
+    then = f"kubectl claim --group {facts.name if facts.device is None else facts.device.name}"
     return group_of(facts.look, facts.address, then=then) or (
         None if said is None else holds("group", said.message, _members(facts.address))
     )

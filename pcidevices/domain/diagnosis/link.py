@@ -8,6 +8,10 @@ from enum import StrEnum
 from .remedies import what_to_do
 
 
+_NO_WORDS = "the agent says no more than that"
+"""Of a condition without a message."""
+
+
 class Mark(StrEnum):
     """How it stands with one link."""
 
@@ -55,18 +59,28 @@ class Diagnosis:
 
 def holds(what: str, fact: str, command: str = "") -> Link:
     """It is as it should be."""
-    return Link(what=what, mark=Mark.HOLDS, fact=fact, command=command)
+    return Link(what=what, mark=Mark.HOLDS, fact=fact or _NO_WORDS, command=command)
 
 
 def doubtful(what: str, reason: str, fact: str, *, command: str = "", then: str = "") -> Link:
     """It may be, or concerns only some."""
     return Link(
-        what=what, mark=Mark.DOUBT, fact=fact, command=command, next=then or what_to_do(reason), reason=str(reason)
+        what=what,
+        mark=Mark.DOUBT,
+        fact=fact or _NO_WORDS,
+        command=command,
+        next=then or what_to_do(reason),
+        reason=str(reason),
     )
 
 
 def broken(what: str, reason: str, fact: str, *, command: str = "", then: str = "") -> Link:
     """It is not; *then* says what to do, where that is more than what is always done about *reason*."""
     return Link(
-        what=what, mark=Mark.CAUSE, fact=fact, command=command, next=then or what_to_do(reason), reason=str(reason)
+        what=what,
+        mark=Mark.CAUSE,
+        fact=fact or _NO_WORDS,
+        command=command,
+        next=then or what_to_do(reason),
+        reason=str(reason),
     )

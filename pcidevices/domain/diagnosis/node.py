@@ -12,10 +12,11 @@ from pcidevices.domain.claims import READY
 from pcidevices.domain.conditions import condition
 from pcidevices.errors import KubeletAway
 
-from .asking import agent
+from .asking import PODS, agent
+from .counting import UNREADY
 from .facts import Answer, Facts, NodeSeen
 from .hardware import iommu_of_node, module_of
-from .link import Diagnosis, Link, broken, holds
+from .link import Diagnosis, Link, broken, doubtful, holds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class NodeFacts:
     claims: tuple[Claim, ...] = ()
     """Those for its devices."""
     node: NodeSeen | None = None
+    is_expected: bool = True
+    """Whether an agent must have been here; it need not where agents run on other nodes and nobody claims anything."""
 
 
 def diagnose_node(facts: NodeFacts) -> Diagnosis:
@@ -46,9 +49,7 @@ def kubelet_of_node(look: Look) -> Link:
 
 def _links(facts: NodeFacts) -> Iterator[Link]:
     look = facts.look
-    yield agent(
-        Facts(name=facts.node_name, node_name=facts.node_name, answer=facts.answer, words=facts.words, look=look)
-    )
+    yield _agent(facts)
     if look is not None:
         yield iommu_of_node(is_enabled=look.iommu_enabled, is_needed=bool(facts.claims))
         if (module := module_of(look)) is not None:
@@ -57,12 +58,21 @@ def _links(facts: NodeFacts) -> Iterator[Link]:
     if facts.node is not None and not facts.node.is_ready:
         fact = f"Node {facts.node_name} is not Ready: {facts.node.message}"
         command = f"kubectl describe node {facts.node_name}"
-        yield broken("node", KubeletAway.reason, fact, command=command)
+        yield broken("node", KubeletAway.reason, fact, command=command, then=UNREADY)
     for claim in sorted(facts.claims, key=lambda each: each.name):
         if (trouble := _trouble(claim)) is not None:
             yield trouble
     ready = sum(condition(claim.status.conditions, READY).status == "True" for claim in facts.claims)
     yield holds("claims", f"{ready} of {len(facts.claims)} Ready", "kubectl get pciclaims -o wide")
+
+
+def _agent(facts: NodeFacts) -> Link:
+    name = facts.node_name
+    if facts.answer is Answer.NOBODY and not facts.is_expected:
+        fact = f"node {name} has no PCIDevice: no agent has seen it"
+        then = "see that the agent runs there, if it shall"
+        return doubtful("agent", Reason.NOT_PUBLISHED, fact, command=PODS.format(name), then=then)
+    return agent(Facts(name=name, node_name=name, answer=facts.answer, words=facts.words, look=facts.look))
 
 
 def _trouble(claim: Claim) -> Link | None:

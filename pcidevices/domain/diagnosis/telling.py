@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from pcidevices.domain.printable import plain
+
 from .link import Diagnosis, Link, Mark
 
 
@@ -25,11 +27,11 @@ def lines(
         if briefly and link.mark is Mark.HOLDS and link.what not in _SHORTLY:
             continue
         reason = f"{link.reason}: " if link.reason else ""
-        yield f"{marks[link.mark]} {link.what:{width}}  {_plain(f'{reason}{link.fact}')}"
+        yield f"{marks[link.mark]} {link.what:{width}}  {plain(f'{reason}{link.fact}')}"
         if link.mark is not Mark.HOLDS:
             for name, text in (("see", link.command), ("next", link.next), ("more", link.reference)):
                 if text:
-                    yield f"  {'':{width}}  {head(f'{name}:')} {_plain(text)}"
+                    yield f"  {'':{width}}  {head(f'{name}:')} {plain(text)}"
 
 
 def as_values(title: str, diagnosis: Diagnosis) -> dict[str, object]:
@@ -47,8 +49,3 @@ def _values(link: Link) -> dict[str, str]:
     if link.mark is Mark.HOLDS:
         return told
     return {**told, "reason": link.reason, "next": link.next, "reference": link.reference}
-
-
-def _plain(text: str) -> str:
-    """Without what would move the cursor: others wrote it."""
-    return "".join(character if character.isprintable() else "?" for character in text)

@@ -6,6 +6,7 @@ import time
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -95,6 +96,13 @@ def claims_of(node: str, kubectl: Kubectl) -> list[Claim]:
     return [claim for claim in found if claim.node_name == node]
 
 
+def sensible(found: Iterable[objects.Claim]) -> Iterator[Claim]:
+    """Without those that are older than the schema, with an address that is none."""
+    for each in found:
+        with suppress(ValueError):
+            yield claim_of(each)
+
+
 def claim_of(found: objects.Claim) -> Claim:
     """As the rules want it."""
     meta = found.metadata
@@ -167,10 +175,7 @@ def _claims(query: dict[str, object], kubectl: Kubectl) -> Iterator[Claim]:
     for items, _ in kubectl.pages(objects.CLAIMS, query):
         for raw in items:
             if (found := objects.read(raw, _CLAIM)) is not None:
-                try:
-                    yield claim_of(found)
-                except ValueError:  # older than the schema, with an address that is none
-                    continue
+                yield from sensible([found])
 
 
 def _or_words(read: Callable[[], T], what: str, unread: dict[str, str]) -> T | None:

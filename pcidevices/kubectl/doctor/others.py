@@ -11,7 +11,8 @@ from pcidevices.domain.diagnosis import NodeSeen, Wish
 from pcidevices.domain.kubevirtobject import KubeVirtObject
 from pcidevices.domain.permitted import KubeVirt
 from pcidevices.errors import KubectlFailed
-from pcidevices.kubectl.objects import NODES, Metadata
+from pcidevices.kubectl.objects import NODES, NODES_AT_ONCE, Metadata
+from pcidevices.kubectl.quantity import count
 from pcidevices.kubectl.transport import Kubectl
 
 from .target import get
@@ -20,6 +21,9 @@ from .target import get
 _KUBEVIRTS = "/apis/kubevirt.io/v1/kubevirts"
 _MACHINES = "/apis/kubevirt.io/v1/virtualmachines"
 _PODS = "/api/v1/pods"
+_UNPLACED = "status.phase=Pending,spec.nodeName="
+_ALWAYS = "Always"
+_OS, _LINUX = "kubernetes.io/os", "linux"
 
 
 class _Condition(msgspec.Struct):
@@ -35,6 +39,7 @@ class _NodeStatus(msgspec.Struct):
 
 
 class _Node(msgspec.Struct):
+    metadata: Metadata
     status: _NodeStatus | None = None
 
 
@@ -51,8 +56,24 @@ class _Wanting(msgspec.Struct):
 def node_of(name: str, kubectl: Kubectl) -> NodeSeen | None:
     """The Node, if there is one."""
     found = get(kubectl, f"{NODES}/{name}", _Node)
-    if found is None:
-        return None
+    return None if found is None else _seen(found)
+
+
+def nodes(kubectl: Kubectl) -> dict[str, NodeSeen]:
+    """All that can have an agent, by name; none where a person may not list them."""
+    try:
+        pages = [items for items, _ in kubectl.pages(NODES, limit=NODES_AT_ONCE)]
+    except KubectlFailed as error:
+        if error.word != "Forbidden":
+            raise
+        return {}
+    found = [msgspec.json.decode(raw, type=_Node) for items in pages for raw in items]
+    return {
+        each.metadata.name: _seen(each) for each in found if (each.metadata.labels or {}).get(_OS, _LINUX) == _LINUX
+    }
+
+
+def _seen(found: _Node) -> NodeSeen:
     status = found.status or _NodeStatus()
     ready = next((each for each in status.conditions or () if each.type == "Ready"), None)
     return NodeSeen(
@@ -70,13 +91,25 @@ def kubevirts(kubectl: Kubectl) -> tuple[KubeVirt, ...]:
 
 
 def wishes(kubectl: Kubectl) -> tuple[Wish, ...]:
-    """Pods that are not placed, and virtual machines that do not run, with the devices that they ask for."""
-    pods = (msgspec.json.decode(raw, type=_Wanting) for raw in _all(kubectl, _PODS, "status.phase=Pending"))
+    """
+    Pods that no node has been found for, and virtual machines that wait for their instance, with what they ask for.
+
+    A machine's instance has a pod, which waits in its place.
+    """
+    pods = (msgspec.json.decode(raw, type=_Wanting) for raw in _all(kubectl, _PODS, _UNPLACED))
     machines = (msgspec.json.decode(raw, type=_Wanting) for raw in _all(kubectl, _MACHINES))
-    waiting = (each for each in machines if not (each.status or {}).get("ready"))
-    found = [*(_wish("pod", each, _of_pod(each)) for each in pods)]
-    found += [_wish("virtual machine", each, _of_machine(each)) for each in waiting]
+    found = [*(_wish("pod", each, _of_pod(each)) for each in pods if not (each.spec or {}).get("nodeName"))]
+    found += [_wish("virtual machine", each, _of_machine(each)) for each in machines if _waits(each)]
     return tuple(wish for each in found for wish in each)
+
+
+def _waits(machine: _Wanting) -> bool:
+    """Whether it shall run, and has no instance."""
+    spec, status = machine.spec or {}, machine.status or {}
+    if status.get("created") or status.get("ready"):
+        return False
+    strategy = spec.get("runStrategy") or ("Halted" if spec.get("running") is False else _ALWAYS)
+    return strategy != "Halted" and (strategy == _ALWAYS or status.get("printableStatus") != "Stopped")
 
 
 def _all(kubectl: Kubectl, path: str, selector: str = "") -> Iterator[msgspec.Raw]:
@@ -89,7 +122,8 @@ def _all(kubectl: Kubectl, path: str, selector: str = "") -> Iterator[msgspec.Ra
 
 
 def _counts(quantities: dict[str, Any] | None) -> dict[str, int]:
-    return {name: int(text) for name, text in (quantities or {}).items() if "/" in name and str(text).isdecimal()}
+    found = {name: count(text) for name, text in (quantities or {}).items() if "/" in name}
+    return {name: number for name, number in found.items() if number is not None}
 
 
 def _wish(kind: str, found: _Wanting, names: Iterable[str]) -> list[Wish]:

@@ -10,7 +10,8 @@ import msgspec
 
 from pcidevices.domain.diagnosis import Diagnosis, Mark
 from pcidevices.domain.diagnosis.telling import as_values, lines
-from pcidevices.kubectl.screen import Screen, plain
+from pcidevices.domain.printable import plain
+from pcidevices.kubectl.screen import Screen
 
 
 _HOLDS = {Mark.HOLDS: True, Mark.DOUBT: None, Mark.CAUSE: False}

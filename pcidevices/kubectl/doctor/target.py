@@ -14,12 +14,13 @@ from pcidevices.api.v1beta1 import NODE_LABEL
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.published import node_label
 from pcidevices.errors import ConfigError, KubectlFailed, NotFound
-from pcidevices.kubectl.objects import CLAIMS, DEVICES, NODES, Claim, Device, Metadata, devices
+from pcidevices.kubectl.objects import CLAIMS, DEVICES, NODES, Claim, Device, Metadata, devices, read, whatever
 from pcidevices.kubectl.selection import choose
 from pcidevices.kubectl.transport import Kubectl
 
 
 O = TypeVar("O")  # noqa: E741  an object
+_DECODER = msgspec.json.Decoder(Device)
 _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 
 
@@ -40,7 +41,7 @@ class Target:
 
     @property
     def is_node(self) -> bool:
-        return bool(self.name) and not self.address
+        return bool(self.name) and not self.address and self.device is None
 
 
 class _Object(msgspec.Struct):
@@ -53,16 +54,16 @@ def target_of(words: Sequence[str], kubectl: Kubectl) -> Target:
 
     Raises:
         NotFound: nothing.
-        ConfigError: a word means several devices, or the words mean several.
+        ConfigError: a word means several devices, or the words mean several; or a claim that makes no sense.
     """
     if not words:
         return Target()
     if len(words) == 1 and _NAME.fullmatch(words[0]):
         name = words[0]
-        if device := get(kubectl, f"{DEVICES}/{name}", Device):
+        if device := _device(kubectl, name):
             return of_device(device)
-        if claim := get(kubectl, f"{CLAIMS}/{name}", Claim):
-            return _of_claim(claim, kubectl)
+        if claim := get(kubectl, f"{CLAIMS}/{name}", msgspec.Raw):
+            return _of_claim(whatever(claim), kubectl)
         if _is_node(name, kubectl):
             return Target(name=name, node=name)
     try:
@@ -91,10 +92,19 @@ def get(kubectl: Kubectl, path: str, kind: type[O]) -> O | None:
         raise
 
 
+def _device(kubectl: Kubectl, name: str) -> Device | None:
+    raw = get(kubectl, f"{DEVICES}/{name}", msgspec.Raw)
+    return None if raw is None else read(raw, _DECODER)
+
+
 def _of_claim(claim: Claim, kubectl: Kubectl) -> Target:
     node, address = claim.place
-    name = PciAddress.parse(address).object_name(node)
-    device = get(kubectl, f"{DEVICES}/{name}", Device)
+    try:
+        name = PciAddress.parse(address).object_name(node)
+    except ValueError:
+        what = f"claim {claim.name} is for {address!r}, which is no PCI address"
+        raise ConfigError(f"{what}; kubectl unclaim {claim.name}, and claim the device anew") from None
+    device = _device(kubectl, name)
     return Target(name=claim.name, node=node, address=address, device=device, claim=claim.name)
 
 

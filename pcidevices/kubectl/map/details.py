@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pcidevices.api.v1beta1 import PCIDeviceStatus
 from pcidevices.domain.conditions import condition
 from pcidevices.kubectl.objects import Claim, Device
+from pcidevices.kubectl.wording import ids_of, sriov_of
 
 from .state import State
 from .values import Row
@@ -45,10 +46,10 @@ def _rows(device: Device, claim: Claim | None, state: State, why_needed: str) ->
         yield "Driver", status.kernel_driver_in_use or "none"
         yield "Original driver", claim.status.kernel_driver_to_unbind if claim else ""
         yield "IOMMU group", _group(status)
-        yield "IDs", _ids(status)
+        yield "IDs", ids_of(status)
     yield "NUMA node", "" if status.numa_node is None else str(status.numa_node)
     yield "Resource", status.resource_name
-    yield "SR-IOV", _sriov(status)
+    yield "SR-IOV", sriov_of(status)
     yield "Interfaces", ", ".join(status.network_interfaces)
     yield "Disks", ", ".join(status.block_devices)
     yield "Serial number", status.serial_number or ""
@@ -59,23 +60,3 @@ def _group(status: PCIDeviceStatus) -> str:
         return "none"
     others = [member for member in status.iommu_group_members if member != status.address]
     return f"{status.iommu_group}, with {', '.join(others)}" if others else status.iommu_group
-
-
-def _ids(status: PCIDeviceStatus) -> str:
-    parts = (
-        f"{status.vendor_id}:{status.device_id}",
-        f"class {status.class_id}",
-        f"subsystem {status.subsystem}" if status.subsystem else "",
-        f"revision {status.revision}" if status.revision else "",
-    )
-    return ", ".join(filter(None, parts))
-
-
-def _sriov(status: PCIDeviceStatus) -> str:
-    match status.sriov:
-        case None:
-            return ""
-        case sriov if sriov.role == "VirtualFunction":
-            return f"virtual function of {sriov.physical_function}"
-        case sriov:
-            return f"{sriov.num_vfs or 0} of {sriov.total_vfs or 0} virtual functions"

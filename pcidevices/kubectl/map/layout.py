@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeVar
 
-from .values import Group, Node, Numa, Tile
+from .values import LARGE, Group, Node, Numa, Tile
 
 
 T = TypeVar("T")
@@ -20,7 +20,6 @@ PAD, GAP = 20, 8
 NODE_HEAD, NUMA_HEAD = 58, 34
 WIDTH = COLUMNS * COLUMN + 4 * PAD - GAP
 DEVICE = COLUMN - STRIP - GAP - GAP // 2
-_LARGE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def node_areas(nodes: Sequence[Node], top: int) -> Iterator[NodeArea]:
 
 
 def _numa_area(numa: Numa, x: int, y: int, columns: int) -> NumaArea:
-    parts = [Group(group.number, tiles) for group in numa.groups for tiles in _chunks(group.tiles, _LARGE)]
+    parts = [Group(group.number, tiles) for group in numa.groups for tiles in _chunks(group.tiles, LARGE)]
     heights = [_height(part.tiles) + GAP for part in parts]
     limit = max(*heights, -(-sum(heights) // columns), 0)
     while len(filled := _filled(heights, limit)) > columns:

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from pcidevices.api.reasons import Reason
 from pcidevices.api.v1beta1 import PCIDeviceStatus
-from pcidevices.domain.address import PciAddress
 from pcidevices.domain.conditions import condition
-from pcidevices.kubectl.objects import Claim, Device, Metadata
+from pcidevices.kubectl.objects import Claim, Device, Metadata, owners, sort_key
 from pcidevices.kubectl.refusals import objection
 
 from .details import details
@@ -36,15 +35,15 @@ def picture(devices: Iterable[Device], claims: Iterable[Claim], *, taken: str, s
     A claim for something that has no object is drawn too when all claims were to be (there is no *selection*):
     what somebody waits for must not be missing.
     """
-    owners, devices = _owners(claims), list(devices)
+    taken_by, devices = owners(claims), list(devices)
     if not selection:
-        drawn = {_place(*device.place) for device in devices}
-        devices += [_in_place_of(claim) for place, claim in owners.items() if place not in drawn]
+        drawn = {device.place for device in devices}
+        devices += [_in_place_of(claim) for place, claim in taken_by.items() if place not in drawn]
     nodes: dict[str, list[tuple[Device, Tile]]] = defaultdict(list)
     functions = _virtual_functions(devices)
     for device in sorted(devices, key=_by_address):
-        place = _place(*device.place)
-        tile = _tile(device, owners.get(place), why_needed=_why_needed(device, functions[place]))
+        why_needed = _why_needed(device, functions[device.place])
+        tile = _tile(device, taken_by.get(device.place), why_needed=why_needed)
         nodes[device.status.node_name].append((device, tile))
     in_order = sorted(nodes, key=_natural)
     return Picture(
@@ -58,15 +57,6 @@ def counts(tiles: Iterable[Tile]) -> Mapping[State, int]:
     """How many devices are in each state, in the order of the legend."""
     counted = Counter(tile.state for tile in tiles)
     return {state: counted[state] for state in LEGEND}
-
-
-def _owners(claims: Iterable[Claim]) -> dict[tuple[str, str], Claim]:
-    """Which claim has each device: who has taken it, else who came first, as the agent decides it."""
-    owners: dict[tuple[str, str], Claim] = {}
-    ranked = sorted(claims, key=lambda c: (c.status.claimed is None, c.metadata.creation_timestamp, c.metadata.uid))
-    for claim in ranked:
-        owners.setdefault(_place(*claim.place), claim)
-    return owners
 
 
 def _in_place_of(claim: Claim) -> Device:
@@ -93,7 +83,7 @@ def _virtual_functions(devices: Iterable[Device]) -> Mapping[tuple[str, str], li
     functions: dict[tuple[str, str], list[Device]] = defaultdict(list)
     for device in devices:
         if device.status.sriov is not None and device.status.sriov.physical_function:
-            functions[_place(device.status.node_name, device.status.sriov.physical_function)].append(device)
+            functions[device.status.node_name, device.status.sriov.physical_function].append(device)
     return functions
 
 
@@ -130,18 +120,8 @@ def _tile(device: Device, claim: Claim | None, *, why_needed: str) -> Tile:
     )
 
 
-def _place(node: str, address: str) -> tuple[str, str]:
-    """A device's address in the form in which it can be compared; what is no address stays as it is."""
-    try:
-        return node, str(PciAddress.parse(address))
-    except ValueError:
-        return node, address
-
-
 def _by_address(device: Device) -> tuple[int, str, str]:
-    """Longer domains are greater ones."""
-    _, address = _place(*device.place)
-    return len(address), address, device.name
+    return *sort_key(device.status.address), device.name
 
 
 def _natural(text: str | None) -> tuple[bool, list[tuple[int, str]]]:

@@ -14,11 +14,7 @@ from .model import counts
 from .palette import NAMED, symbols
 from .state import LEGEND, State
 from .text import about, amount, escaped, tally
-from .values import Group, Node, Numa, Picture, Tile
-
-
-_LARGE = 6
-"""A group of more devices may go on in the next column."""
+from .values import LARGE, Group, Node, Numa, Picture, Tile
 
 
 def as_html(drawn: Picture) -> str:
@@ -88,7 +84,7 @@ def _numa(numa: Numa) -> str:
 
 def _group(group: Group) -> str:
     label = "No IOMMU group" if group.number is None else f"IOMMU group {escaped(group.number)}"
-    large = " large" if len(group.tiles) > _LARGE else ""
+    large = " large" if len(group.tiles) > LARGE else ""
     return (
         f'<div class="group{large}" role="group" aria-label="{label}">'
         f'<p aria-hidden="true"><small>IOMMU</small>{escaped(group.number or "none")}</p>'

@@ -10,6 +10,9 @@ from .state import State
 
 Row = tuple[str, str]
 
+LARGE = 6
+"""A group of more devices may go on in the next column."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:

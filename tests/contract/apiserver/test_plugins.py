@@ -226,11 +226,14 @@ async def test_a_node_a_device_its_amounts_and_its_machine_are_shown(person: Per
     described, _ = await person.types("pci", "describe", "gtx")
     top, _ = await person.types("pci", "top")
     machine, complained = await person.types("pci", "vm", "gtx")
+    container, complained_too = await person.types("pci", "pod", "gtx")
 
     assert "IOMMU group 15" in tree
     assert f"{SOUND}  Audio device" in described
     assert top.splitlines()[1].split()[1:7] == ["nvidia.com/GP106_GEFORCE_GTX_1060_3GB", "1", "1", "1", "0", "1"]
     assert [*yaml.safe_load(machine)["devices"]] == ["gpus", "hostDevices"]
+    assert [*yaml.safe_load(container)["resources"]["limits"].values()] == ["1", "1"]
+    assert complained_too == complained
     assert complained.startswith(f"Warning: {SOUND_NAME} is not Ready: no agent has looked at it")
 
 

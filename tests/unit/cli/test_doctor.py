@@ -125,23 +125,33 @@ def test_a_named_device_is_told_of_whatever_its_driver_is(machine: Machine) -> N
     ]
 
 
+def test_sockets_that_kubevirt_leaves_behind_are_its_own_affair(machine: Machine) -> None:
+    for name in ("kvm", "tun"):
+        dead = socket.socket(socket.AF_UNIX)
+        dead.bind(str(machine.kubelet / f"device-plugins/kubevirt-{name}.sock"))
+        dead.close()
+    _, links = machine.asked()
+
+    assert [link for link in links if link["what"] == "socket"] == []
+
+
 def test_a_plugins_socket_is_told_with_whether_somebody_listens(machine: Machine) -> None:
     folder = machine.kubelet / "device-plugins"
     dead, alive = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
-    dead.bind(str(folder / "kubevirt-dead.sock"))
+    dead.bind(str(folder / "kubevirt-d.ead.sock"))
     dead.close()
-    alive.bind(str(folder / "kubevirt-alive.sock"))
+    alive.bind(str(folder / "kubevirt-a.live.sock"))
     alive.listen()
     _, links = machine.asked()
     alive.close()
 
     assert [(link["mark"], link["fact"].rpartition("/")[2]) for link in links if link["what"] == "socket"] == [
-        ("holds", "kubevirt-alive.sock"),
-        ("cause", "kubevirt-dead.sock"),
+        ("holds", "kubevirt-a.live.sock"),
+        ("cause", "kubevirt-d.ead.sock"),
     ]
 
 
-def test_it_writes_nothing(machine: Machine) -> None:
+def test_the_doctor_writes_nothing(machine: Machine) -> None:
     machine.give_to_vfio(NIC)
     before = _state(machine.node.sysfs)
     machine.asked()

@@ -103,6 +103,31 @@ def test_what_the_fresh_look_sees_counts_more_than_what_was_said() -> None:
     assert cause(looked(plugin=None)) == ("offered", "NotRegistered")
 
 
+def test_a_node_that_is_not_ready_is_no_question_of_what_the_agent_mounts() -> None:
+    lost = NodeSeen(is_ready=False, message="the kubelet stopped posting")
+    found = [diagnose(facts(node=lost)), diagnose_node(NodeFacts(node_name=NODE, answer=Answer.ANSWERED, node=lost))]
+
+    for cause_ in (each.cause for each in found):
+        assert cause_ is not None
+        assert (cause_.what, cause_.reason) == ("node", "KubeletAway")
+        assert "journalctl -u kubelet" in cause_.next
+
+
+def test_the_group_is_to_be_claimed_by_its_device_whatever_was_asked_about() -> None:
+    found = diagnose(looked(blockers=("0000:04:00.1 is on snd",))).cause
+    of_claim = diagnose(replace(looked(blockers=("0000:04:00.1 is on snd",)), name="mine")).cause
+
+    assert found is not None
+    assert of_claim is not None
+    assert found.next == of_claim.next == f"kubectl claim --group {NAME}"
+
+
+def test_a_condition_without_a_message_is_told_all_the_same() -> None:
+    found = diagnose(facts(claims=(ready(Allowed=a_condition("Allowed", reason="Allowed", message="")),)))
+
+    assert all(link.fact for link in found.links)
+
+
 def test_a_plugin_is_told_of_as_it_stands() -> None:
     assert cause(plugged(registered=False, reason="RegistrationRefused")) == ("offered", "RegistrationRefused")
     assert cause(plugged(registered=False)) == ("offered", "NotRegistered")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import sys
+
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,6 +28,9 @@ from pcidevices.kubectl.output import print_objects
 from pcidevices.kubectl.resources import amounts, offered_as, shown
 from pcidevices.kubectl.vm import lines
 from tests.support.clusterobjects import GPU, NIC, READY, SOUND, a_claim, a_device, a_gpu, a_sound
+
+
+Run = Callable[[Sequence[str]], int]
 
 
 def parsed(*argv: str) -> tuple[argparse.Namespace, list[str]]:
@@ -79,8 +85,7 @@ def test_every_command_has_help_that_begins_with_what_it_does(command: str, caps
 
 
 @pytest.mark.parametrize("run", [run_claim, run_unclaim])
-def test_naming_nothing_is_an_error_that_says_where_to_look(run: object, capsys: pytest.CaptureFixture[str]) -> None:
-    assert callable(run)
+def test_naming_nothing_is_an_error_that_says_where_to_look(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 1
     assert capsys.readouterr().err.startswith("error: no device is named; `kubectl pci list")
 
@@ -111,7 +116,7 @@ def test_no_role_is_named_where_none_would_do(line: str) -> None:
     assert missing_role(KubectlFailed((line,), status=1)) == ""
 
 
-def test_a_reader_who_has_seen_enough_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_who_has_seen_enough_is_no_failure() -> None:
     class Full(io.StringIO):
         def write(self, _text: str) -> int:
             raise BrokenPipeError
@@ -119,23 +124,8 @@ def test_a_reader_who_has_seen_enough_is_no_failure(monkeypatch: pytest.MonkeyPa
         def fileno(self) -> int:
             return sink.fileno()
 
-    with open("/dev/null", "w") as sink:  # noqa: PTH123
-        monkeypatch.setattr(sys, "stdout", Full())
-        monkeypatch.setitem(sys.modules, "printing", _Printing)
-        assert run_group("pci", {"printing": ("printing", "")}, ["printing"]) == 0
-
-
-class _Printing:
-    """A command."""
-
-    @staticmethod
-    def add_flags(_parser: object) -> None:
-        pass
-
-    @staticmethod
-    def run(_flags: object, _kubectl: object) -> int:
-        print("x")  # noqa: T201
-        return 1
+    with open("/dev/null", "w") as sink, redirect_stdout(Full()):  # noqa: PTH123
+        assert run_group("pci", {"printing": ("tests.unit.kubectl.printing", "")}, ["printing"]) == 0
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1m30s", 90), ("2h", 7200), ("5", 5), ("500ms", 0.5)])
@@ -170,14 +160,21 @@ OBJECTS = [msgspec.json.encode({"kind": "X", "metadata": {"name": n, "managedFie
 
 @pytest.mark.parametrize(("form", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_objects_are_printed_as_a_list_that_kubectl_can_read(
-    form: str, load: object, capsys: pytest.CaptureFixture[str]
+    form: str, load: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     print_objects(OBJECTS, form)
 
-    assert callable(load)
     whole = load(capsys.readouterr().out)
     assert (whole["kind"], whole["apiVersion"]) == ("List", "v1")
     assert whole["items"] == [{"kind": "X", "metadata": {"name": name}} for name in ("a", "b")]
+
+
+@pytest.mark.parametrize(("form", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_a_list_of_nothing_is_a_list(form: str, load: object, capsys: pytest.CaptureFixture[str]) -> None:
+    print_objects([], form)
+
+    assert callable(load)
+    assert load(capsys.readouterr().out)["items"] == []
 
 
 def test_one_object_can_be_printed_bare(capsys: pytest.CaptureFixture[str]) -> None:
@@ -243,33 +240,21 @@ def test_a_description_tells_of_the_claim_and_of_the_group() -> None:
     ],
 )
 def test_what_needs_no_cluster_is_completed_without_one(
-    complete: object,
-    argv: list[str],
-    expected: list[str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    complete: Run, argv: list[str], expected: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["kubectl_complete-x", *argv])
+    assert complete(argv) == 0
 
-    assert callable(complete)
-    assert complete() == 0
     *lines_, directive = capsys.readouterr().out.splitlines()
     assert ([line.partition("\t")[0] for line in lines_], directive) == (expected, ":4")
 
 
-def test_files_are_completed_where_a_flag_takes_one(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["kubectl_complete-claim", "--kubeconfig", ""])
-    complete_claim()
+def test_files_are_completed_where_a_flag_takes_one(capsys: pytest.CaptureFixture[str]) -> None:
+    complete_claim(["--kubeconfig", ""])
 
     assert capsys.readouterr().out == ":0\n"
 
 
-def test_completion_is_silent_about_what_goes_wrong(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["kubectl_complete-claim", "--server=http://127.0.0.1:1", ""])
-    complete_claim()
+def test_completion_is_silent_about_what_goes_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    complete_claim(["--server=http://127.0.0.1:1", ""])
 
     assert tuple(capsys.readouterr()) == (":4\n", "")

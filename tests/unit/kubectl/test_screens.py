@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pcidevices.domain.printable import plain
 from pcidevices.errors import ConfigError
 from pcidevices.kubectl.branches import Branch, drawn
 from pcidevices.kubectl.cells import NARROW, WIDE, Line, matches, order, table
 from pcidevices.kubectl.objects import Claim, Device, owners
 from pcidevices.kubectl.output import print_table
-from pcidevices.kubectl.screen import Screen, plain
+from pcidevices.kubectl.screen import Screen
 from pcidevices.kubectl.tree import tree
 from tests.support.clusterobjects import GPU, NIC, READY, SOUND, TWIN, a_claim, a_device, a_gpu, a_sound, condition
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import threading
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import msgspec
@@ -95,6 +101,90 @@ def test_warnings_of_the_server_are_shown(script: Script, capfd: pytest.CaptureF
     script.kubectl.raw("/x")
 
     assert capfd.readouterr().err == "Warning: soon gone\n"
+
+
+class Heard(io.StringIO):
+    """A person before the terminal, who sees each word as it comes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turned = threading.Condition()
+
+    def write(self, text: str) -> int:
+        with self._turned:
+            self._turned.notify_all()
+            return super().write(text)
+
+    def wait_for(self, text: str) -> None:
+        with self._turned:
+            assert self._turned.wait_for(lambda: text in self.getvalue(), timeout=60)
+
+
+SIGN_ON = (
+    "print('open https://sso, enter the code ABCD: ', end='', file=sys.stderr, flush=True); open(sys.argv[-1]).read()\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("print('{}')", 0),
+        ("print('Error from server (Forbidden): no', file=sys.stderr); sys.exit(1)", 1),
+    ],
+)
+def test_what_asks_a_person_to_sign_on_is_shown_at_once_and_once(tmp_path: Path, end: str, status: int) -> None:
+    """It waits until they did; a failure after that is told in our form, without it."""
+    script, heard = Script(tmp_path), Heard()
+    os.mkfifo(tmp_path / "signed-on")
+    kubectl = Kubectl((str(tmp_path / "signed-on"),), program=script.kubectl.program)
+    script.does(SIGN_ON + end)
+    with redirect_stderr(heard), ThreadPoolExecutor() as pool:
+        answer = pool.submit(kubectl.raw, "/x")
+        heard.wait_for("enter the code ABCD: ")
+        (tmp_path / "signed-on").write_text("")
+
+    assert heard.getvalue() == "open https://sso, enter the code ABCD: "
+    failure = answer.exception()
+    assert (failure is not None) == bool(status)
+    if isinstance(failure, KubectlFailed):
+        assert failure.lines == ("Error from server (Forbidden): no",)
+
+
+def test_who_follows_a_watch_can_sign_on_too(tmp_path: Path) -> None:
+    script, heard = Script(tmp_path), Heard()
+    os.mkfifo(tmp_path / "signed-on")
+    script.does(SIGN_ON)
+    kubectl = Kubectl((str(tmp_path / "signed-on"),), program=script.kubectl.program)
+    with redirect_stderr(heard), kubectl.watch("/x") as events:
+        heard.wait_for("enter the code ABCD: ")
+        (tmp_path / "signed-on").write_text("")
+        assert list(events) == []
+
+
+def test_kubectl_can_ask_at_the_terminal_unless_it_is_fed(script: Script) -> None:
+    ours, theirs = pty.openpty()
+    before = os.dup(0)
+    script.does("print(json.dumps(os.isatty(0)))")
+    try:
+        os.dup2(theirs, 0)
+        answers = script.kubectl.raw("/x"), script.kubectl.create("/x", {})
+    finally:
+        os.dup2(before, 0)
+        for end in (ours, theirs, before):
+            os.close(end)
+
+    assert [json.loads(answer) for answer in answers] == [True, False]
+
+
+def test_what_a_credential_plug_in_leaves_behind_is_not_waited_for(script: Script) -> None:
+    """It may keep our pipe as long as it likes."""
+    script.does(
+        "import subprocess\n"
+        "left = subprocess.Popen(['sleep', '600'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
+        "print(left.pid)"
+    )
+
+    os.kill(int(script.kubectl.raw("/x")), signal.SIGKILL)
 
 
 def test_a_list_is_read_page_by_page(script: Script) -> None:
