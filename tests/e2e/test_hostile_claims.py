@@ -326,6 +326,6 @@ def test_no_file_is_written_but_the_simulated_node_s(scene: Scene) -> None:
     assert outside <= {"/dev/null", tree}
 
 
-def test_the_agent_lives(scene: Scene) -> None:
+def test_after_all_of_them_the_agent_runs_and_no_reconcile_has_crashed(scene: Scene) -> None:
     assert scene.agent.process.poll() is None
     assert scene.agent.events("reconcile.crashed") == []

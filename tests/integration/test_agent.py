@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from pcidevices.domain.inventory import Policy
 from pcidevices.sim.node import SimulatedNode, load_spec
-from tests.support.agent import CLAIMS, KIND, Scene, a_scene, until
-
-
-NIC, TWIN, GPU, SOUND, PF = "0000:01:00.0", "0000:01:01.0", "0000:02:00.0", "0000:02:00.1", "0000:03:00.0"
-SPEC = f"""
-kernel: "6.12"
-iommu: on
-devices:
-  0000:00:1c.0: {{id: "8086:a190", class: 0604, bridge: {{buses: "02"}}}}
-  {NIC}: {{id: "8086:10fb", class: 0200, driver: ixgbe, net: {{name: ens1}}}}
-  {TWIN}: {{id: "8086:10fb", class: 0200, driver: ixgbe, net: {{name: ens2}}}}
-  {GPU}: {{id: "10de:1c02", class: 0300, driver: nouveau}}
-  {SOUND}: {{id: "10de:10f1", class: 0403, driver: snd_hda_intel}}
-  {PF}:
-    id: "8086:10c9"
-    class: 0200
-    driver: igb
-    sriov: {{total: 8, limit: 8, offset: 128, stride: 2, id: "8086:10ca", driver: igbvf}}
-"""
-PUBLISHED = 5
-
-
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with a_scene(tmp_path, SPEC) as scene:
-        scene.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "janus"}})
-        yield scene
+from tests.support.agent import KIND, Scene, a_scene, until
+from tests.support.machine import GPU, NIC, PF, PUBLISHED, SOUND, SPEC, TWIN
+from tests.support.person import Person
 
 
 async def test_every_function_but_the_bridges_is_published(scene: Scene) -> None:
@@ -79,7 +54,7 @@ async def test_a_burst_of_virtual_functions_costs_a_scan_or_two(scene: Scene) ->
         await until(lambda: scene.published() == PUBLISHED)
         await scene.settled()
         before = scene.hardware[0].looks
-        scene.node.write(scene.node.sysfs / f"bus/pci/devices/{PF}/sriov_numvfs", "8")
+        scene.node.write(scene.path(PF) / "sriov_numvfs", "8")
         await until(lambda: scene.published() == PUBLISHED + 8)
 
         assert scene.hardware[0].looks - before <= 2
@@ -106,22 +81,21 @@ async def test_each_device_costs_two_writes(scene: Scene) -> None:
     assert scene.writes == 2 * PUBLISHED
 
 
-async def test_a_claimed_device_that_vanished_stays_and_says_so(scene: Scene) -> None:
+async def test_a_claimed_device_that_vanished_stays_and_says_so(scene: Scene, person: Person) -> None:
     """Losing its object would lose the claim's; only when the claim has gone too, the object goes."""
-    claim = {"apiVersion": "devices.harvesterhci.io/v1beta1", "kind": "PCIDeviceClaim", "metadata": {"name": "mine"}}
-    scene.server.apply({**claim, "spec": {"address": NIC, "nodeName": "janus"}})
+    person.claim(NIC)
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
         scene.node.unplug(NIC)
         await until(lambda: present(scene, NIC) == ("False", "DeviceNotFound"))
-        scene.server.delete(CLAIMS, "mine")
+        person.delete(NIC)
         await until(lambda: scene.device(NIC) is None)
 
 
 async def test_a_device_that_cannot_be_read_keeps_its_object(scene: Scene) -> None:
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
-        (scene.node.sysfs / f"bus/pci/devices/{NIC}/vendor").write_text("rubbish\n")
+        (scene.path(NIC) / "vendor").write_text("rubbish\n")
         scene.node.write(scene.node.sysfs / "bus/pci/drivers/ixgbe/unbind", TWIN)
 
         await until(lambda: present(scene, NIC) == ("Unknown", "DeviceUnreadable"))
@@ -134,7 +108,7 @@ async def test_a_new_pci_ids_renames_nothing(scene: Scene, tmp_path: Path) -> No
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
     old = scene.device(TWIN)
-    scene.server.delete(KIND, "janus-000001000")
+    scene.server.delete(KIND, scene.name(NIC))
     async with scene.agent(pci_ids=new):
         await until(lambda: scene.published() == PUBLISHED)
 
@@ -150,7 +124,7 @@ async def test_what_somebody_else_changed_is_put_right(scene: Scene) -> None:
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
         labels = {"team": "blue", "devices.harvesterhci.io/vendor": None}
-        scene.server.patch(KIND, "janus-000001000", {"metadata": {"labels": labels}})
+        scene.server.patch(KIND, scene.name(NIC), {"metadata": {"labels": labels}})
         await until(lambda: "devices.harvesterhci.io/vendor" in (scene.device(NIC) or {})["metadata"]["labels"])
 
         assert (scene.device(NIC) or {})["metadata"]["labels"]["team"] == "blue"
@@ -159,15 +133,15 @@ async def test_what_somebody_else_changed_is_put_right(scene: Scene) -> None:
 async def test_a_deleted_object_comes_back(scene: Scene) -> None:
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
-        scene.server.delete(KIND, "janus-000001000")
+        scene.server.delete(KIND, scene.name(NIC))
         await until(lambda: scene.published() == PUBLISHED)
 
 
-async def test_the_node_may_appear_after_its_devices(tmp_path: Path) -> None:
+async def test_the_node_may_appear_after_its_devices(memory: Path) -> None:
     """Then its devices get it as their owner."""
-    async with a_scene(tmp_path, SPEC) as scene, scene.agent():
+    async with a_scene(memory, SPEC) as scene, scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
-        scene.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "janus"}})
+        scene.join()
         await until(lambda: all("ownerReferences" in device["metadata"] for device in scene.server.list(KIND)))
 
 
@@ -201,14 +175,14 @@ async def test_a_cut_watch_loses_nothing(scene: Scene, cut: str) -> None:
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
         scene.server.faults.cut_watches(cut)  # type: ignore[arg-type]
-        scene.server.delete(KIND, "janus-000001000")
+        scene.server.delete(KIND, scene.name(NIC))
         await until(lambda: scene.published() == PUBLISHED)
 
 
 async def test_a_forgotten_history_is_listed_anew(scene: Scene) -> None:
     async with scene.agent():
         await until(lambda: scene.published() == PUBLISHED)
-        scene.server.delete(KIND, "janus-000001000")
+        scene.server.delete(KIND, scene.name(NIC))
         scene.server.faults.expire_history()
         scene.server.faults.cut_watches("drop")
         await until(lambda: scene.published() == PUBLISHED)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +12,9 @@ import pytest
 from anyio import to_thread
 
 from pcidevices.kubectl import doctor
-from tests.integration.test_claims import GPU, NIC, SPEC
 from tests.support.agent import KIND, until
-from tests.support.ward import NODE, Ward, a_ward
-
-
-@pytest.fixture
-async def ward(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
-    async with a_ward(tmp_path, SPEC, kubelet=tmp_path_factory.mktemp("k")) as ward:
-        yield ward
+from tests.support.machine import GPU, NIC
+from tests.support.ward import NODE, Ward
 
 
 async def asked(ward: Ward, *words: str, output: str = "", fresh: str = "true") -> int:
@@ -75,7 +67,7 @@ async def test_a_program_gets_the_links_and_the_cause(ward: Ward, capsys: pytest
 async def test_a_node_is_told_of_with_its_claims_that_are_not_ready(
     ward: Ward, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await ward.ready(NIC)
+    await ward.make_ready(NIC)
     ward.claim(GPU)
     await ward.told(GPU, "GroupNotViable")
     capsys.readouterr()
@@ -88,7 +80,7 @@ async def test_a_node_is_told_of_with_its_claims_that_are_not_ready(
 
 
 async def test_all_is_well_and_the_status_says_so(ward: Ward) -> None:
-    await ward.ready(NIC)
+    await ward.make_ready(NIC)
 
     assert await asked(ward) == 0
 

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
-from pcidevices.adapters.kubelet.local import LocalKubelet
 from pcidevices.sim.kubelet import Rejected, SimulatedKubelet
-from tests.integration.test_claims import DISK, GPU, NIC, SOUND, SPEC, TWIN, Claiming
-from tests.support.agent import Scene, a_scene, until
-
-
-NICS = "intel.com/82599ES_10GIGABIT_SFI_SFP_NETWORK_CONNECTION"
-CARD = "nvidia.com/GP106_GEFORCE_GTX_1060_3GB"
-
-
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with a_scene(tmp_path, SPEC) as scene:
-        scene.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "janus"}})
-        yield scene
-
-
-@pytest.fixture
-def person(scene: Scene) -> Claiming:
-    return Claiming(scene)
-
-
-@pytest.fixture
-async def kubelet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimulatedKubelet]:
-    async with SimulatedKubelet(tmp_path_factory.mktemp("k")) as kubelet:
-        yield kubelet
-
-
-def the(kubelet: SimulatedKubelet) -> LocalKubelet:
-    return LocalKubelet(kubelet.device_plugins.parent)
+from tests.support.agent import Scene, until
+from tests.support.machine import CARD, DISK, GPU, NIC, NICS, SOUND, TWIN
+from tests.support.person import Person
 
 
 def counts(kubelet: SimulatedKubelet, resource: str) -> tuple[int, int]:
@@ -45,9 +16,9 @@ def counts(kubelet: SimulatedKubelet, resource: str) -> tuple[int, int]:
 
 
 async def test_a_claimed_device_is_allocatable_and_a_released_one_is_not(
-    person: Claiming, kubelet: SimulatedKubelet
+    scene: Scene, person: Person, kubelet: SimulatedKubelet
 ) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+    async with scene.agent():
         person.claim(NIC)
         person.claim(TWIN)
         await until(lambda: counts(kubelet, NICS) == (2, 2))
@@ -58,8 +29,8 @@ async def test_a_claimed_device_is_allocatable_and_a_released_one_is_not(
         await until(lambda: person.gone(TWIN) and counts(kubelet, NICS)[1] == 0)
 
 
-async def test_a_pod_gets_exactly_what_it_was_given(person: Claiming, kubelet: SimulatedKubelet) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+async def test_a_pod_gets_exactly_what_it_was_given(scene: Scene, person: Person, kubelet: SimulatedKubelet) -> None:
+    async with scene.agent():
         person.claim(GPU)
         person.claim(SOUND)
         await until(lambda: counts(kubelet, CARD) == (1, 1))
@@ -67,11 +38,11 @@ async def test_a_pod_gets_exactly_what_it_was_given(person: Claiming, kubelet: S
         given = await kubelet.admit("vm", {CARD: 1})
 
         assert given.env == {"PCI_RESOURCE_NVIDIA_COM_GP106_GEFORCE_GTX_1060_3GB": GPU}
-        assert {node.host_path for node in given.nodes} == {"/dev/vfio/vfio", f"/dev/vfio/{_group(person, GPU)}"}
+        assert {node.host_path for node in given.nodes} == {"/dev/vfio/vfio", f"/dev/vfio/{_group(scene, GPU)}"}
 
 
-async def test_the_third_pod_of_two_devices_is_refused(person: Claiming, kubelet: SimulatedKubelet) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+async def test_the_third_pod_of_two_devices_is_refused(scene: Scene, person: Person, kubelet: SimulatedKubelet) -> None:
+    async with scene.agent():
         person.claim(NIC)
         person.claim(TWIN)
         await until(lambda: counts(kubelet, NICS) == (2, 2))
@@ -84,10 +55,10 @@ async def test_the_third_pod_of_two_devices_is_refused(person: Claiming, kubelet
 
 
 async def test_a_device_that_a_pod_holds_is_given_back_when_the_pod_has_gone(
-    person: Claiming, kubelet: SimulatedKubelet
+    scene: Scene, person: Person, kubelet: SimulatedKubelet
 ) -> None:
     """Its machine has not opened the device yet: only the kubelet knows."""
-    async with person.scene.agent(kubelet=the(kubelet)):
+    async with scene.agent():
         person.claim(NIC)
         person.claim(TWIN)
         await until(lambda: counts(kubelet, NICS) == (2, 2))
@@ -95,58 +66,61 @@ async def test_a_device_that_a_pod_holds_is_given_back_when_the_pod_has_gone(
         given = await kubelet.admit("vm", {NICS: 1})
         held = given.env[next(iter(given.env))]
         person.delete(held)
-        await until(lambda: person.reason(held) == "DeviceInUse")
+        await person.told(held, "DeviceInUse")
         assert "pod default/vm" in person.message(held)
-        assert person.driver(held) == "vfio-pci"
+        assert scene.bound(held) == "vfio-pci"
 
         kubelet.remove("vm")
         await until(lambda: person.gone(held))
-        assert person.driver(held) == "ixgbe"
+        assert scene.bound(held) == "ixgbe"
 
 
 async def test_a_kubelet_that_restarts_counts_the_same_and_frees_nothing(
-    person: Claiming, kubelet: SimulatedKubelet
+    scene: Scene, person: Person, kubelet: SimulatedKubelet
 ) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+    async with scene.agent():
         person.claim(NIC)
         await until(lambda: counts(kubelet, NICS) == (1, 1))
         await kubelet.admit("vm", {NICS: 1})
         person.delete(NIC)
-        await until(lambda: person.reason(NIC) == "DeviceInUse")
+        await person.told(NIC, "DeviceInUse")
 
-        await kubelet.restart(blind_for=4)
+        await kubelet.restart(blind_for=None)
         await until(lambda: "the kubelet does not" in person.message(NIC))
-        assert person.driver(NIC) == "vfio-pci"
+        assert scene.bound(NIC) == "vfio-pci"
+        kubelet.sees_pods()
         await until(lambda: "pod default/vm" in person.message(NIC))
-        assert person.driver(NIC) == "vfio-pci"
+        assert scene.bound(NIC) == "vfio-pci"
 
 
-async def test_an_agent_that_restarts_offers_the_same_again(person: Claiming, kubelet: SimulatedKubelet) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+async def test_an_agent_that_restarts_offers_the_same_again(
+    scene: Scene, person: Person, kubelet: SimulatedKubelet
+) -> None:
+    async with scene.agent():
         person.claim(NIC)
         await until(lambda: counts(kubelet, NICS) == (1, 1))
     await until(lambda: counts(kubelet, NICS)[1] == 0)
 
-    async with person.scene.agent(kubelet=the(kubelet)):
+    async with scene.agent():
         await until(lambda: counts(kubelet, NICS) == (1, 1))
 
 
-async def test_who_has_a_device_is_told_on_it(person: Claiming, kubelet: SimulatedKubelet) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+async def test_who_has_a_device_is_told_on_it(scene: Scene, person: Person, kubelet: SimulatedKubelet) -> None:
+    async with scene.agent(ask_every=0.2):
         person.claim(NIC)
         await until(lambda: counts(kubelet, NICS) == (1, 1))
         await kubelet.admit("vm", {NICS: 1})
 
-        await until(lambda: (person.scene.device(NIC) or {})["status"].get("inUseBy") == ["default/vm"], within=20)
+        await until(lambda: (scene.device(NIC) or {})["status"].get("inUseBy") == ["default/vm"])
 
 
-async def test_what_cannot_be_bound_is_not_offered(person: Claiming, kubelet: SimulatedKubelet) -> None:
-    async with person.scene.agent(kubelet=the(kubelet)):
+async def test_what_cannot_be_bound_is_not_offered(scene: Scene, person: Person, kubelet: SimulatedKubelet) -> None:
+    async with scene.agent():
         person.claim(GPU)
         person.claim(DISK)
         await until(lambda: person.reason(GPU) == "GroupNotViable" and person.reason(DISK) == "DeviceProtected")
         await until(lambda: counts(kubelet, CARD) == (1, 0))
 
 
-def _group(person: Claiming, address: str) -> str:
-    return (person.scene.node.sysfs / "bus/pci/devices" / address / "iommu_group").readlink().name
+def _group(scene: Scene, address: str) -> str:
+    return (scene.path(address) / "iommu_group").readlink().name

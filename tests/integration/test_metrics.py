@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 import aiohttp
 import pytest
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from pcidevices.adapters.http.server import HttpServer, bound
-from pcidevices.adapters.kubelet.local import LocalKubelet
+from pcidevices.adapters.http.server import HttpServer
 from pcidevices.metrics import REGISTRY
-from pcidevices.sim.kubelet import SimulatedKubelet
-from tests.support.agent import CLAIMS, Scene, a_scene, until
+from tests.support.agent import Scene, until
+from tests.support.machine import NIC, NICS, PUBLISHED
+from tests.support.person import Person
+from tests.support.waiting import answered
 
-
-NIC = "0000:01:00.0"
-RESOURCE = "intel.com/82599ES_10GIGABIT_SFI_SFP_NETWORK_CONNECTION"
-SPEC = f"""
-kernel: "6.12"
-iommu: on
-modules:
-  vfio-pci: loadable
-devices:
-  0000:00:1c.0: {{id: "8086:a190", class: 0604, bridge: {{buses: "02"}}}}
-  {NIC}: {{id: "8086:10fb", class: 0200, driver: ixgbe, net: {{name: ens1}}}}
-"""
-CLAIM = {
-    "apiVersion": "devices.harvesterhci.io/v1beta1",
-    "kind": "PCIDeviceClaim",
-    "metadata": {"name": "janus-000001000"},
-    "spec": {"address": NIC, "nodeName": "janus", "userName": "alice"},
-}
 
 Figures = Mapping[tuple[str, ...], float]
-
-
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with a_scene(tmp_path, SPEC) as scene:
-        scene.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "janus"}})
-        yield scene
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpServer]:
-    async with bound("127.0.0.1", 0) as server:
-        yield server
-
-
-@pytest.fixture
-async def kubelet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalKubelet]:
-    async with SimulatedKubelet(tmp_path_factory.mktemp("k")) as kubelet:
-        yield LocalKubelet(kubelet.device_plugins.parent)
 
 
 async def scraped(http: HttpServer) -> Figures:
@@ -73,31 +36,26 @@ def difference(before: Figures, after: Figures, *key: str) -> float:
     return after.get(key, 0) - before.get(key, 0)
 
 
-def claim_is(scene: Scene, reason: str) -> bool:
-    conditions = [it for claim in scene.server.list(CLAIMS) for it in claim.get("status", {}).get("conditions", ())]
-    return any(it["type"] == "Ready" and it["reason"] == reason for it in conditions)
+def on_offer(figures: Figures) -> bool:
+    healthy = figures.get(("offered_devices", "healthy", NICS))
+    return (healthy, figures.get(("plugin_registered", NICS))) == (1, 1)
 
 
-async def test_the_life_of_a_claim_can_be_followed(scene: Scene, http: HttpServer, kubelet: LocalKubelet) -> None:
-    async with scene.agent(http=http, kubelet=kubelet):
-        await until(lambda: scene.published() == 1)
+@pytest.mark.usefixtures("kubelet")
+async def test_the_life_of_a_claim_can_be_followed(scene: Scene, person: Person, http: HttpServer) -> None:
+    async with scene.agent(http=http):
+        await until(lambda: scene.published() == PUBLISHED)
         before = await scraped(http)
-        scene.server.apply(CLAIM)
-        await until(lambda: claim_is(scene, "Ready"))
-        while (ready := await scraped(http)).get(("plugin_registered", RESOURCE)) != 1:
-            pass
-        scene.server.delete(CLAIMS, "janus-000001000")
-        await until(lambda: not scene.server.list(CLAIMS))
-        while (after := await scraped(http))["devices", "vfio"] != 0:
-            pass
+        person.claim(NIC)
+        await until(lambda: person.ready(NIC))
+        ready = await answered(lambda: scraped(http), lambda figures: on_offer(figures) and figures["devices", "vfio"])
+        person.delete(NIC)
+        await until(lambda: person.gone(NIC))
+        after = await answered(lambda: scraped(http), lambda figures: not figures["devices", "vfio"])
 
-    assert (before["devices", "host"], before["devices", "bridge"], before["devices", "vfio"]) == (1, 1, 0)
-    assert (ready["claims", "Ready"], ready["devices", "vfio"], ready["offered_devices", "healthy", RESOURCE]) == (
-        1,
-        1,
-        1,
-    )
-    assert (after["claims", "Ready"], after["devices", "host"]) == (0, 1)
+    assert (before["devices", "host"], before["devices", "bridge"], before["devices", "vfio"]) == (PUBLISHED, 1, 0)
+    assert (ready["devices", "host"], ready["devices", "vfio"], ready["claims", "Ready"]) == (PUBLISHED - 1, 1, 1)
+    assert (after["claims", "Ready"], after["devices", "host"]) == (0, PUBLISHED)
     assert difference(before, ready, "kubelet_registrations_total", "registered") == 1
     assert difference(before, after, "sysfs_write_duration_seconds_count", "done", "Unbind") == 2
     assert difference(before, after, "api_requests_total", "200", "PATCH") >= 4
@@ -105,33 +63,32 @@ async def test_the_life_of_a_claim_can_be_followed(scene: Scene, http: HttpServe
     assert difference(before, after, "scan_duration_seconds_count") >= 2
 
 
-async def test_a_write_that_hangs_is_told_by_its_device_until_it_returns(scene: Scene, http: HttpServer) -> None:
+async def test_a_write_that_hangs_is_told_by_its_device_until_it_returns(
+    scene: Scene, person: Person, http: HttpServer
+) -> None:
     async with scene.agent(http=http, patience=0.2):
-        scene.server.apply(CLAIM)
-        await until(lambda: claim_is(scene, "Ready"))
-        scene.node.hold(NIC)
-        (scene.node.sysfs / "bus/pci/devices" / NIC / "enable").unlink()  # no sign tells of the holder
-        scene.server.delete(CLAIMS, "janus-000001000")
-        while ("hung_writes", NIC) not in (hung := await scraped(http)):
-            pass
+        person.claim(NIC)
+        await until(lambda: person.ready(NIC))
+        scene.hold_unseen(NIC)
+        person.delete(NIC)
+        hung = await answered(lambda: scraped(http), lambda figures: ("hung_writes", NIC) in figures)
         assert hung["hung_writes", NIC] == 1
         assert hung["claims_deleting",] == 1
 
         scene.node.release(NIC)
-        while ("hung_writes", NIC) in await scraped(http):
-            pass
+        await answered(lambda: scraped(http), lambda figures: ("hung_writes", NIC) not in figures)
 
 
 async def test_an_api_server_that_is_away_shows_in_what_is_asked_of_it(scene: Scene, http: HttpServer) -> None:
     async with scene.agent(http=http):
-        await until(lambda: scene.published() == 1)
+        await until(lambda: scene.published() == PUBLISHED)
         before = await scraped(http)
         scene.server.faults.refuse(10**6, 503)
         scene.server.faults.cut_watches("end")
 
         # With an end as servers end it, and then with what refuses the next one.
-        while not difference(before, after := await scraped(http), "watch_restarts_total", "Unavailable", "pcidevices"):
-            pass
+        restarts = "watch_restarts_total", "Unavailable", "pcidevices"
+        after = await answered(lambda: scraped(http), lambda figures: difference(before, figures, *restarts))
     assert difference(before, after, "api_requests_total", "503", "WATCH") >= 1
 
 

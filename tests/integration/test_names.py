@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
 from time import time
 
-import pytest
-
-from tests.integration.test_claims import NIC, PF, SPEC, TWIN
 from tests.support.agent import CLAIMS, KIND, Scene, until
-from tests.support.ward import KUBEVIRTS, Ward, a_ward
-
-
-@pytest.fixture
-async def ward(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ward]:
-    async with a_ward(tmp_path, SPEC, kubelet=tmp_path_factory.mktemp("k")) as ward:
-        yield ward
+from tests.support.machine import NIC, PF, TWIN
+from tests.support.ward import KUBEVIRTS, Ward
 
 
 async def name(ward: Ward, address: str, resource: str) -> None:
@@ -43,7 +33,7 @@ async def test_of_two_names_with_one_variable_the_second_is_refused_until_the_fi
     await name(ward, NIC, "intel.com/card")
     await name(ward, TWIN, "intel.com/card")
     await name(ward, PF, "intel.com/CARD")
-    await ward.ready(NIC)
+    await ward.make_ready(NIC)
     # Of claims of the same second the names decide.
     await until(lambda: int(time()) > datetime.fromisoformat(created(ward, NIC)).timestamp())
     ward.claim(PF)
@@ -53,9 +43,7 @@ async def test_of_two_names_with_one_variable_the_second_is_refused_until_the_fi
     assert ward.allocatable(PF) == 0
     assert ward.allocatable(NIC) == 1
     assert advertised(ward.scene, NIC) is None
-    claim = ward.scene.server.get(CLAIMS, ward.name(PF))
-    (ready,) = (c for c in claim["status"]["conditions"] if c["type"] == "Ready")
-    assert "intel.com/card, which was claimed before" in ready["message"]
+    assert "intel.com/card, which was claimed before" in ward.message(PF)
 
     ward.delete(NIC)
     await ward.told(PF, "Ready")
@@ -79,7 +67,7 @@ async def test_a_name_that_the_kubelet_would_refuse_is_told(ward: Ward) -> None:
 
 
 async def test_what_kubevirt_lets_through_is_told_on_the_claims_concerned(ward: Ward) -> None:
-    await ward.ready(NIC)
+    await ward.make_ready(NIC)
     await ward.told(NIC, "Permitted", kind="Permitted")
     await ward.scene.settled()
 
@@ -97,18 +85,18 @@ async def test_an_entry_that_conflicts_is_told_and_the_claim_is_ready(ward: Ward
     entry = {"pciVendorSelector": "8086:10fb", "resourceName": "x.io/y"}
     ward.permit(permittedHostDevices={"pciHostDevices": [entry]})
 
-    await ward.ready(NIC)
+    await ward.make_ready(NIC)
 
     await ward.told(NIC, "ConflictingPermission", kind="Permitted")
-    assert ward.reason(ward.name(NIC)) == "Ready"
+    assert ward.reason(NIC) == "Ready"
     assert ward.permitted() == [entry]
 
 
 async def test_that_kubevirt_has_gone_is_told_where_it_was_known(ward: Ward) -> None:
-    await ward.ready(NIC)
+    await ward.make_ready(NIC)
     await ward.told(NIC, "Permitted", kind="Permitted")
     await ward.stop_agent()
     ward.scene.server.delete(KUBEVIRTS, "kubevirt", "kubevirt")
     async with ward.scene.agent():
         await ward.told(NIC, "KubeVirtNotFound", kind="Permitted")
-        assert ward.reason(ward.name(NIC)) == "Ready"
+        assert ward.reason(NIC) == "Ready"

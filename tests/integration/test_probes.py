@@ -4,49 +4,19 @@ from __future__ import annotations
 
 import os
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import aiohttp
-import pytest
 
 from anyio import create_task_group, to_thread
 
-from pcidevices.adapters.http.server import HttpServer, bound
+from pcidevices.adapters.http.server import HttpServer
 from pcidevices.sim.node import builtin_pci_ids, load_spec
-from tests.support.agent import CLAIMS, Scene, a_scene, until
+from tests.support.agent import Scene, until
+from tests.support.machine import NIC, SPEC
+from tests.support.person import Person
+from tests.support.waiting import answered
 
 
-NIC, TWIN = "0000:01:00.0", "0000:01:01.0"
-SPEC = f"""
-kernel: "6.12"
-iommu: on
-modules:
-  vfio-pci: loadable
-devices:
-  {NIC}: {{id: "8086:10fb", class: 0200, driver: ixgbe, net: {{name: ens1}}}}
-  {TWIN}: {{id: "8086:10fb", class: 0200, driver: ixgbe, net: {{name: ens2}}}}
-"""
-OF_A_NEW_MODEL = '  0000:02:00.0: {id: "10de:1c02", class: 0300, driver: nouveau}'
-CLAIM = {
-    "apiVersion": "devices.harvesterhci.io/v1beta1",
-    "kind": "PCIDeviceClaim",
-    "metadata": {"name": "janus-000001000"},
-    "spec": {"address": NIC, "nodeName": "janus", "userName": "alice"},
-}
-
-
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    async with a_scene(tmp_path, SPEC) as scene:
-        scene.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "janus"}})
-        yield scene
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[HttpServer]:
-    async with bound("127.0.0.1", 0) as server:
-        yield server
+OF_A_NEW_MODEL = '  0000:07:00.0: {id: "10de:1c03", class: 0300, driver: nouveau}'
 
 
 class Probes:
@@ -67,27 +37,20 @@ class Probes:
             await self.ask("/readyz")
 
 
-def reason(scene: Scene) -> str | None:
-    """Why the claim is as it is; nothing when it is gone."""
-    conditions = [it for claim in scene.server.list(CLAIMS) for it in claim.get("status", {}).get("conditions", ())]
-    return next((it["reason"] for it in conditions if it["type"] == "Ready"), None)
-
-
-async def test_an_agent_whose_unbind_hangs_is_well(scene: Scene, http: HttpServer) -> None:
+async def test_an_agent_whose_unbind_hangs_is_well(scene: Scene, person: Person, http: HttpServer) -> None:
     """To start it anew would end nothing: the write is in the kernel."""
     probes = Probes(http)
     async with scene.agent(http=http, patience=0.2), create_task_group() as tg:
-        scene.server.apply(CLAIM)
-        await until(lambda: reason(scene) == "Ready")
-        scene.node.hold(NIC)
-        (scene.node.sysfs / "bus/pci/devices" / NIC / "enable").unlink()  # no sign tells of the holder
+        person.claim(NIC)
+        await until(lambda: person.ready(NIC))
+        scene.hold_unseen(NIC)
         tg.start_soon(probes.run)
-        scene.server.delete(CLAIMS, "janus-000001000")
-        await until(lambda: reason(scene) in {"WriteTimedOut", "DeviceInUse"})
+        person.delete(NIC)
+        await person.told(NIC, "WriteTimedOut", "DeviceInUse")
         probes.told.clear()
         await until(lambda: len(probes.told) > 1)
         scene.node.release(NIC)
-        await until(lambda: not scene.server.list(CLAIMS))
+        await until(lambda: person.gone(NIC))
         tg.cancel_scope.cancel()
 
     assert probes.told == {("/healthz", 200), ("/readyz", 200)}
@@ -117,13 +80,11 @@ async def test_an_agent_whose_scan_hangs_is_ill_until_it_returns(scene: Scene, h
         file.unlink()
         os.mkfifo(file)
         scene.node.reload(load_spec(SPEC + OF_A_NEW_MODEL))
-        while (answer := await probes.ask("/healthz"))[0] == 200:
-            pass
-        assert "[-]hardware failed: the end of a scan is " in answer[1]
+        _, text = await answered(lambda: probes.ask("/healthz"), lambda answer: answer[0] != 200)
+        assert "[-]hardware failed: the end of a scan is " in text
 
         await to_thread.run_sync(file.write_text, names)
-        while (await probes.ask("/healthz"))[0] != 200:
-            pass
+        await answered(lambda: probes.ask("/healthz"), lambda answer: answer[0] == 200)
 
 
 async def test_an_agent_that_has_not_seen_the_cluster_is_alive_and_not_ready(scene: Scene, http: HttpServer) -> None:
@@ -136,9 +97,8 @@ async def test_an_agent_that_has_not_seen_the_cluster_is_alive_and_not_ready(sce
                 pass
 
         tg.start_soon(agent)
-        while "[+]hardware ok" not in (answer := await probes.ask("/readyz"))[1]:
-            pass
-        assert answer[0] == 503
-        assert "[-]claims failed: not listed yet" in answer[1]
+        status, text = await answered(lambda: probes.ask("/readyz"), lambda answer: "[+]hardware ok" in answer[1])
+        assert status == 503
+        assert "[-]claims failed: not listed yet" in text
         assert (await probes.ask("/healthz"))[0] == 200
         tg.cancel_scope.cancel()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anyio import create_task_group, fail_after, sleep
+from anyio import create_task_group, sleep, to_thread
 
 from pcidevices.adapters.kube.claims import KubeClaims
 from pcidevices.adapters.kube.client import KubeClient
@@ -30,16 +30,18 @@ from pcidevices.adapters.sysfs.writers import in_threads
 from pcidevices.api.crd import definitions
 from pcidevices.app import World, run
 from pcidevices.cli.simulation import SimulatedModules, Simulation
+from pcidevices.controllers.plugins import ASK_EVERY
 from pcidevices.domain.device import Scan
 from pcidevices.domain.inventory import Policy
 from pcidevices.feeds import CLAIMS as CLAIMS_FEED
 from pcidevices.feeds import FEEDS, HARDWARE, HELD, NODE, PCIDEVICES
-from pcidevices.ports import Http, Kubelet
+from pcidevices.ports import Http
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.tokenbucket import TokenBucket
 from pcidevices.sim.apiserver import ApiServer
 from pcidevices.sim.node import NodeSpec, SimulatedNode, builtin_pci_ids, load_spec
+from tests.support.waiting import wait_until
 
 
 KIND = "pcidevices.devices.harvesterhci.io"
@@ -47,6 +49,9 @@ CLAIMS = "pcideviceclaims.devices.harvesterhci.io"
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 
 Object = dict[str, Any]
+
+until = wait_until
+"""As those who have a scene call it."""
 
 
 class CountingHardware(SysfsHardware):
@@ -79,11 +84,11 @@ class Scene:
         pci_ids: Path | None = None,
         node: SimulatedNode | None = None,
         patience: float = 5,
-        kubelet: Kubelet | None = None,
+        ask_every: float = ASK_EVERY,
         http: Http | None = None,
         longest_scan: float = LONGEST_SCAN,
     ) -> AsyncIterator[None]:
-        """An agent, synced, for the length of the block."""
+        """An agent, synced, for the length of the block. Its kubelet is whoever has the folder `kubelet_folder`."""
         async with AsyncExitStack() as stack:
             kubeconfig = self.folder / "kubeconfig"
             kubeconfig.write_text(json.dumps(self.server.kubeconfig()))
@@ -129,7 +134,8 @@ class Scene:
                 cluster_claims=KubeClusterClaims(client),
                 leases=KubeLeases(client, "default"),
                 kubevirts=KubeKubeVirts(client),
-                kubelet=kubelet or LocalKubelet(self.folder / "kubelet"),
+                kubelet=LocalKubelet(self.kubelet_folder),
+                ask_every=ask_every,
                 http=http,
                 pulses=pulses,
             )
@@ -138,13 +144,42 @@ class Scene:
                 yield
                 tg.cancel_scope.cancel()
 
+    @property
+    def kubelet_folder(self) -> Path:
+        return self.folder / "kubelet"
+
+    def join(self) -> None:
+        """The Node comes to be."""
+        self.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": self.node_name}})
+
+    def name(self, address: str) -> str:
+        """Of the objects for a device."""
+        return f"{self.node_name}-{address.replace(':', '').replace('.', '')}"
+
+    def path(self, address: str) -> Path:
+        return self.node.sysfs / "bus/pci/devices" / address
+
+    def bound(self, address: str) -> str | None:
+        """The driver that has the device, as the kernel shows it."""
+        link = self.path(address) / "driver"
+        return link.readlink().name if link.is_symlink() else None
+
+    def override(self, address: str) -> str:
+        return (self.path(address) / "driver_override").read_text().strip()
+
+    def hold_unseen(self, address: str) -> None:
+        """A virtual machine has the device open, and no sign tells of it."""
+        self.node.hold(address)
+        (self.path(address) / "enable").unlink()
+
     def device(self, address: str) -> Object | None:
         """The PCIDevice of one address, if there is one with a status."""
-        name = f"{self.node_name}-{address.replace(':', '').replace('.', '')}"
+        name = self.name(address)
         found = [device for device in self.server.list(KIND) if device["metadata"]["name"] == name]
         return found[0] if found and "conditions" in found[0].get("status", {}) else None
 
     def driver(self, address: str) -> str | None:
+        """The driver that has the device, as its PCIDevice says."""
         device = self.device(address)
         return device["status"].get("kernelDriverInUse") if device else None
 
@@ -163,19 +198,13 @@ class Scene:
             await sleep(0.3)  # waits: for an absence, which nobody announces
 
 
-async def until(true: Callable[[], object], *, within: float = 30) -> None:
-    """Wait for the world to be so."""
-    with fail_after(within):
-        while not true():  # noqa: ASYNC110
-            await sleep(0.01)  # waits: the world in memory has no event for it
-
-
 @asynccontextmanager
 async def a_scene(folder: Path, spec: str) -> AsyncIterator[Scene]:
     """A simulated node and an embedded API server, without an agent yet."""
     (folder / "node").mkdir()
     described = load_spec(spec)
-    node = SimulatedNode(folder / "node", described)
+    # In a thread: on the loop, each of thousands of files would be looked at by who watches for blocking calls.
+    node = await to_thread.run_sync(SimulatedNode, folder / "node", described)
     server = ApiServer(definitions())
     async with server.serving():
         yield Scene(folder, node, server, described)

@@ -27,3 +27,5 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # Each client would read the machine's certificate authorities, which takes longer than most tests.
     monkeypatch.setenv("SSL_CERT_FILE", os.devnull)
     monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
+    # A kubectl ends before it has anything to collect.
+    monkeypatch.setenv("GOGC", "off")

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from anyio import current_time, sleep
+from anyio import current_time, fail_after, sleep
 
+
+T = TypeVar("T")
 
 PATIENCE = 30.0
 _LOOK_EVERY = 0.02
 _LOOKS = 10
+
+
+async def wait_until(true: Callable[[], object], *, within: float = PATIENCE) -> None:
+    """Look again and again until it is so."""
+    with fail_after(within):
+        while not true():  # noqa: ASYNC110
+            await sleep(0.01)  # waits: the world in memory has no event for it
 
 
 async def until(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
@@ -18,6 +28,15 @@ async def until(ask: Callable[[], Awaitable[object]], wanted: object) -> None:
     while (got := await ask()) != wanted:
         assert current_time() < end, f"it is {got}, and does not become {wanted}"
         await sleep(_LOOK_EVERY)
+
+
+async def answered(ask: Callable[[], Awaitable[T]], true: Callable[[T], object], *, within: float = PATIENCE) -> T:
+    """Ask again and again for an answer that is so; return it."""
+    end = current_time() + within
+    while not true(got := await ask()):
+        assert current_time() < end, f"it is still {got}"
+        await sleep(_LOOK_EVERY)
+    return got
 
 
 async def stays(ask: Callable[[], Awaitable[object]], wanted: object) -> None:

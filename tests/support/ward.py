@@ -11,17 +11,16 @@ from typing import Any
 from anyio import TASK_STATUS_IGNORED, CancelScope, Event, create_task_group, sleep_forever, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
-from pcidevices.adapters.kubelet.local import LocalKubelet
 from pcidevices.domain.diagnosis import Diagnosis
 from pcidevices.kubectl.doctor import diagnosed
 from pcidevices.kubectl.transport import Kubectl
 from pcidevices.sim.kubelet import SimulatedKubelet, report
 from tests.contract.apiserver.kubectl import find_kubectl
-from tests.support.agent import CLAIMS, Object, Scene, a_scene, until
+from tests.support.agent import Object, a_scene, until
+from tests.support.person import Person
 
 
 NODE = "janus"
-GROUP = "devices.harvesterhci.io"
 KUBEVIRTS = "kubevirts.kubevirt.io"
 _PROGRAM = find_kubectl() or "kubectl"
 _OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -57,10 +56,9 @@ KUBEVIRT: Object = {  # without a list, which allows everything
 
 
 @dataclass
-class Ward:
+class Ward(Person):
     """All of it, and what a person may do to it."""
 
-    scene: Scene
     kubelet: SimulatedKubelet
     tasks: TaskGroup
     """Ended with the ward."""
@@ -70,8 +68,7 @@ class Ward:
 
     async def run_agent(self, patience: float, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         with self.agent:
-            kubelet = LocalKubelet(self.kubelet.device_plugins.parent)
-            async with self.scene.agent(kubelet=kubelet, patience=patience):
+            async with self.scene.agent(patience=patience):
                 await until(lambda: self.scene.published() > 0)
                 task_status.started()
                 await sleep_forever()
@@ -82,42 +79,17 @@ class Ward:
         with self.reporting:
             await report(self.kubelet, lambda change: self.scene.server.patch("nodes", NODE, change), every=0.02)
 
-    def name(self, address: str) -> str:
-        return f"{NODE}-{address.replace(':', '').replace('.', '')}"
-
-    def claim(self, address: str, *, name: str = "", user: str = "alice", node: str = NODE, **spec: Any) -> None:
-        self.scene.server.apply(
-            {
-                "apiVersion": f"{GROUP}/v1beta1",
-                "kind": "PCIDeviceClaim",
-                "metadata": {"name": name or self.name(address)},
-                "spec": {"address": address, "nodeName": node, "userName": user, **spec},
-            }
-        )
-
-    def delete(self, address: str) -> None:
-        self.scene.server.delete(CLAIMS, self.name(address))
-
-    async def ready(self, address: str) -> None:
+    async def make_ready(self, address: str) -> None:
         """Claim it, and wait until the Node has it to give away."""
         self.claim(address)
         await self.told(address, "Ready")
         await until(lambda: self.allocatable(address) > 0)
         await until(lambda: self.scene.driver(address) == "vfio-pci")
 
-    async def permitted_too(self, address: str) -> None:
+    async def make_permitted(self, address: str) -> None:
         """The same, and KubeVirt's list has it."""
-        await self.ready(address)
+        await self.make_ready(address)
         await until(self.permitted)
-
-    async def told(self, address: str, *reasons: str, kind: str = "Ready") -> None:
-        """Wait until the claim says one of these."""
-        await until(lambda: self.reason(self.name(address), kind) in reasons)
-
-    def reason(self, claim: str, kind: str = "Ready") -> str | None:
-        found = [each for each in self.scene.server.list(CLAIMS) if each["metadata"]["name"] == claim]
-        conditions = found[0].get("status", {}).get("conditions", []) if found else []
-        return next((each["reason"] for each in conditions if each["type"] == kind), None)
 
     def resource(self, address: str) -> str:
         return str((self.scene.device(address) or {"status": {}})["status"].get("resourceName"))
@@ -133,9 +105,6 @@ class Ward:
     def permitted(self) -> list[Object]:
         configuration = self.scene.server.get(KUBEVIRTS, "kubevirt", "kubevirt")["spec"]["configuration"]
         return list(configuration.get("permittedHostDevices", {}).get("pciHostDevices", ()))
-
-    def path(self, address: str) -> Path:
-        return self.scene.node.sysfs / "bus/pci/devices" / address
 
     async def asked(self, *words: str, patience: float = 5) -> Diagnosis:
         """What `kubectl pci doctor` finds."""
@@ -154,17 +123,15 @@ class Ward:
 
 
 @asynccontextmanager
-async def a_ward(
-    folder: Path, spec: str, *, kubelet: Path, kubevirt: bool = True, patience: float = 5
-) -> AsyncIterator[Ward]:
+async def a_ward(folder: Path, spec: str, *, kubevirt: bool = True, patience: float = 5) -> AsyncIterator[Ward]:
     """Everything runs and is well, and nothing is claimed."""
-    async with a_scene(folder, spec) as scene, SimulatedKubelet(kubelet) as the_kubelet:
-        scene.server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}})
+    async with a_scene(folder, spec) as scene, SimulatedKubelet(scene.kubelet_folder) as kubelet:
+        scene.join()
         if kubevirt:
             for object_ in (*DEFINITIONS, KUBEVIRT):
                 scene.server.apply(object_)
         async with create_task_group() as tasks:
-            ward = Ward(scene, the_kubelet, tasks)
+            ward = Ward(scene, kubelet, tasks)
             tasks.start_soon(ward.report)
             await tasks.start(ward.run_agent, patience)
             yield ward

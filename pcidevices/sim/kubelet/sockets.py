@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,8 @@ class Sockets:
 
 
 def _remove_sockets(folder: Path) -> None:
-    """Other people's too; other files stay."""
+    """Other people's too; other files stay. Their owners may be removing them at the same time."""
     for path in folder.iterdir():
-        if stat.S_ISSOCK(path.lstat().st_mode):
-            path.unlink()
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(path.lstat().st_mode):
+                path.unlink()

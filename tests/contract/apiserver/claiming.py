@@ -5,12 +5,12 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from pcidevices.adapters.kube.objects import claim as decoded
 from pcidevices.api.crd import definitions
 from pcidevices.api.v1beta1 import API_VERSION, GIVE_BACK_FINALIZER
 from tests.contract.apiserver.client import PATIENCE, Api
+from tests.support.manifests import a_claim_manifest
+from tests.support.waiting import answered
 
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ NODES = "/api/v1/nodes"
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
     """Wait for the API server to be so."""
-    with anyio.fail_after(PATIENCE):
-        while not await true():  # noqa: ASYNC110 - no event tells
-            await anyio.sleep(0.02)
+    await answered(true, bool, within=PATIENCE)
 
 
 async def claims_are_served(api: Api) -> None:
@@ -50,15 +48,9 @@ async def no_claims_are_left(api: Api) -> None:
 
 async def make_claim(api: Api, name: str, node: str, *finalizers: str) -> dict[str, Any]:
     """Somebody claims a device of *node*."""
-    made = await api.post(
-        CLAIMS,
-        {
-            "apiVersion": API_VERSION,
-            "kind": "PCIDeviceClaim",
-            "metadata": {"name": name, "finalizers": list(finalizers)},
-            "spec": {"address": "0000:04:00.0", "nodeName": node, "userName": "alice"},
-        },
-    )
+    claim = a_claim_manifest(name, "0000:04:00.0", node)
+    claim["metadata"]["finalizers"] = list(finalizers)
+    made = await api.post(CLAIMS, claim)
     assert made.status == HTTPStatus.CREATED, made.body
     body: dict[str, Any] = made.body
     return body

@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from tests.contract.apiserver.client import GROUP, PATIENCE, WIDGETS, Api, conne
 from tests.contract.apiserver.crd import crd
 from tests.contract.apiserver.kubectl import Kubectl, find_kubectl
 from tests.support.kube import a_client
+from tests.support.waiting import answered
 
 
 if TYPE_CHECKING:
@@ -93,10 +95,8 @@ async def _client(kubeconfig: dict[str, Any], path: str) -> AsyncIterator[Api]:
 
 async def _widgets_are_served(api: Api) -> None:
     await api.post(DEFINITIONS, WIDGET_CRD)
-    with anyio.fail_after(PATIENCE):
-        for path in (WIDGETS, f"/openapi/v3/apis/{GROUP}/v1"):
-            while (await api.get(path)).status != HTTPStatus.OK:  # noqa: ASYNC110 - no event tells
-                await anyio.sleep(0.05)
+    for path in (WIDGETS, f"/openapi/v3/apis/{GROUP}/v1"):
+        await answered(partial(api.get, path), lambda answer: answer.status == HTTPStatus.OK, within=PATIENCE)
 
 
 async def _no_widgets_are_left(api: Api) -> None:

@@ -42,6 +42,7 @@ class Kubectl:
             "HOME": str(home),
             "KUBECONFIG": kubeconfig,
             "KUBECACHEDIR": str(home / "cache"),
+            "GOGC": "off",  # it ends before it has anything to collect
         }
 
     async def __call__(self, *arguments: str, fed: str = "") -> str:

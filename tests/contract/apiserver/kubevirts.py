@@ -22,6 +22,7 @@ from pcidevices.runtime.backoff import Backoff
 from pcidevices.runtime.controller import Request, work
 from pcidevices.runtime.workqueue import WorkQueue
 from tests.contract.apiserver.claiming import CLAIMS, DEFINITIONS, until
+from tests.support.manifests import a_claim_manifest
 
 
 if TYPE_CHECKING:
@@ -234,15 +235,7 @@ class Node:
         """Somebody claims the device, and its agent decides about it."""
         name = self._object(address)
         status = self.registry.snapshot.published[name].status
-        made = await self.api.post(
-            CLAIMS,
-            {
-                "apiVersion": API_VERSION,
-                "kind": "PCIDeviceClaim",
-                "metadata": {"name": name},
-                "spec": {"address": address, "nodeName": self.name},
-            },
-        )
+        made = await self.api.post(CLAIMS, a_claim_manifest(name, address, self.name))
         assert made.status == HTTPStatus.CREATED, made.body
         self._know(made.body)
         since = "2026-01-01T00:00:00Z"

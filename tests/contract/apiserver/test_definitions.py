@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 
 from tests.contract.apiserver.client import PATIENCE
 from tests.contract.apiserver.crd import crd
+from tests.support.waiting import answered
 
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def gizmo(definition: Definition, name: str, version: str = "v1") -> dict[str, A
 
 
 async def wait_until_served(api: Api, path: str, status: int = HTTPStatus.OK) -> None:
-    with anyio.fail_after(PATIENCE):
-        while (await api.get(path)).status != status:  # noqa: ASYNC110 - the server sends no event for it
-            await anyio.sleep(0.05)
+    await answered(lambda: api.get(path), lambda answer: answer.status == status, within=PATIENCE)
 
 
 async def test_a_posted_definition_is_served(api: Api, definition: Definition) -> None:
@@ -63,16 +61,18 @@ async def test_openapi_follows_the_definitions(api: Api, definition: Definition)
     await api.post(DEFINITIONS, definition)
     path = f"apis/{definition['spec']['group']}/v1"
     await wait_until_served(api, f"/openapi/v3/{path}")
-    old = (await api.get("/openapi/v3"))["paths"][path]["serverRelativeURL"]
+
+    async def url() -> str:
+        return str((await api.get("/openapi/v3"))["paths"][path]["serverRelativeURL"])
+
+    old = await url()
 
     schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     schema["properties"]["spec"]["properties"] |= {"fresh": {"type": "string"}}
     name = definition["metadata"]["name"]
     await api.patch(f"{DEFINITIONS}/{name}", {"spec": {"versions": definition["spec"]["versions"]}})
 
-    with anyio.fail_after(PATIENCE):
-        while (await api.get("/openapi/v3"))["paths"][path]["serverRelativeURL"] == old:  # noqa: ASYNC110 - no event
-            await anyio.sleep(0.05)
+    await answered(url, lambda new: new != old, within=PATIENCE)
 
 
 async def test_a_withdrawn_definition_takes_its_objects_along(api: Api, definition: Definition) -> None:

@@ -58,7 +58,7 @@ async def test_get_says_that_there_is_nothing(kubectl: Kubectl) -> None:
     assert (code, complained.strip()) == (1, f'Error from server (NotFound): widgets.{GROUP} "a" not found')
 
 
-async def test_get_selects(api: Api, kubectl: Kubectl) -> None:
+async def test_get_selects_by_labels_and_by_the_fields_that_are_declared(api: Api, kubectl: Kubectl) -> None:
     await api.create_widget("a", labels={"x": "1"})
     await api.create_widget("b", {"node": "n2"}, labels={"x": "2"})
 
@@ -69,14 +69,14 @@ async def test_get_selects(api: Api, kubectl: Kubectl) -> None:
     assert "field label not supported: spec.size" in complained
 
 
-async def test_get_in_chunks(api: Api, kubectl: Kubectl) -> None:
+async def test_get_makes_one_list_of_many_pages(api: Api, kubectl: Kubectl) -> None:
     for name in "abcde":
         await api.create_widget(name)
 
     assert [line[0] for line in words(await kubectl("get", "wdg", "--chunk-size=2"))] == ["NAME", *"abcde"]
 
 
-async def test_get_sorts(api: Api, kubectl: Kubectl) -> None:
+async def test_get_sorts_by_any_field(api: Api, kubectl: Kubectl) -> None:
     await api.create_widget("a", {"size": 9})
     await api.create_widget("b", {"size": 1})
 
@@ -84,7 +84,7 @@ async def test_get_sorts(api: Api, kubectl: Kubectl) -> None:
     assert [line[0] for line in listed] == ["NAME", "b", "a"]
 
 
-async def test_get_watches(api: Api, kubectl: Kubectl) -> None:
+async def test_get_shows_changes_as_they_come(api: Api, kubectl: Kubectl) -> None:
     await api.create_widget("a")
 
     async with kubectl.running("get", "wdg", "--watch") as process:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.contract.apiserver.kubectl import Kubectl
 
 
-async def test_create_and_replace_and_delete(api: Api, kubectl: Kubectl) -> None:
+async def test_what_create_replace_and_delete_say_is_so(api: Api, kubectl: Kubectl) -> None:
     assert await kubectl("create", "-f", "-", fed=manifest()) == f"widget.{GROUP}/a created\n"
     code, _, complained = await kubectl.tried("create", "-f", "-", fed=manifest())
     assert (code, "AlreadyExists" in complained) == (1, True)
@@ -112,7 +112,7 @@ async def test_apply_takes_several_kinds_at_once(api: Api, kubectl: Kubectl) -> 
     assert [line[-1] for line in words(await kubectl("apply", "-f", "-", fed=as_list))] == ["unchanged"] * 2
 
 
-async def test_apply_on_the_server(api: Api, kubectl: Kubectl) -> None:
+async def test_who_applies_on_the_server_owns_the_fields_and_no_others(api: Api, kubectl: Kubectl) -> None:
     async def apply(*options: str, **spec: Any) -> tuple[int, str, str]:
         return await kubectl.tried("apply", "--server-side", *options, "-f", "-", fed=manifest(spec=spec))
 
@@ -128,7 +128,7 @@ async def test_apply_on_the_server(api: Api, kubectl: Kubectl) -> None:
     assert (await api.get(f"{WIDGETS}/a"))["spec"]["size"] == 6
 
 
-async def test_apply_on_the_server_after_apply_on_the_client(api: Api, kubectl: Kubectl) -> None:
+async def test_what_was_applied_on_the_client_can_be_applied_on_the_server(api: Api, kubectl: Kubectl) -> None:
     """Kubectl moves what it managed before to its new name; fields it no longer names go."""
     await kubectl("apply", "-f", "-", fed=manifest(spec={"mode": "fast", "size": 4}))
 
@@ -156,7 +156,7 @@ async def test_diff_shows_what_apply_would_do(api: Api, kubectl: Kubectl) -> Non
     assert (await api.get(f"{WIDGETS}/a"))["spec"]["size"] == 4
 
 
-async def test_patch_label_annotate(api: Api, kubectl: Kubectl) -> None:
+async def test_patch_label_and_annotate_change_nothing_else(api: Api, kubectl: Kubectl) -> None:
     await api.create_widget("a")
 
     await kubectl("patch", "wdg", "a", "--type=merge", "-p", '{"spec":{"size":5}}')

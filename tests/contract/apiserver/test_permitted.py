@@ -323,7 +323,7 @@ async def people(node: Node, chance: random.Random, uses: Uses) -> None:
         else:
             await node.claim(address)
             uses.change(node, address, 1)
-        await anyio.sleep(chance.uniform(0, 0.2))  # the rhythm of the example
+        await anyio.sleep(chance.uniform(0, 0.2))  # waits: the rhythm of the example
 
 
 async def another_writer(api: Api, path: str, theirs: list[dict[str, Any]], counts: Counter[str]) -> None:
@@ -347,14 +347,14 @@ async def another_writer(api: Api, path: str, theirs: list[dict[str, Any]], coun
             theirs.remove(gone)
         if entry is not None:
             theirs.append(entry)
-        await anyio.sleep(0.1)  # the rhythm of the example
+        await anyio.sleep(0.1)  # waits: the rhythm of the example
 
 
 async def in_the_end(true: Callable[[], Awaitable[bool]]) -> None:
     """Fifty agents in one process, on a machine that may be busy, take their time."""
     with anyio.fail_after(90):
         while not await true():  # noqa: ASYNC110 - no event tells
-            await anyio.sleep(0.1)
+            await anyio.sleep(0.1)  # waits: oftener would take from the agents what they need
 
 
 async def test_fifty_agents_and_others_share_one_list(

@@ -156,7 +156,7 @@ def test_a_host_driver_is_refused_while_the_override_names_another(bus: Bus) -> 
         bus.bind(NIC, "e1000e")
 
 
-def test_a_bind_binds(bus: Bus) -> None:
+def test_the_driver_that_the_override_names_can_be_bound(bus: Bus) -> None:
     bus.override(EDU, "vfio-pci")
 
     bus.bind(EDU, "vfio-pci")

@@ -98,7 +98,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.01)
+        time.sleep(0.01)  # waits: see above
 
 
 @contextmanager

@@ -38,7 +38,8 @@ class Refused(Exception):
 class Api:
     """The API server, seen through watches that note when each change arrives."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, *, patience: float = PATIENCE) -> None:
+        self.patience = patience
         config = json.loads(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
@@ -67,13 +68,14 @@ class Api:
 
     def wait_until(self, true: Callable[[Objects], bool]) -> float:
         """Wait for the devices to be so; return the moment at which they were."""
-        return self._wait_until(true, self.objects, PATIENCE)
+        return self._wait_until(true, self.objects)
 
-    def wait_until_claims(self, true: Callable[[Objects], bool], *, within: float = PATIENCE) -> float:
+    def wait_until_claims(self, true: Callable[[Objects], bool], *, within: float | None = None) -> float:
         """Wait for the claims to be so; return the moment at which they were."""
         return self._wait_until(true, self.claims, within)
 
-    def _wait_until(self, true: Callable[[Objects], bool], objects: Objects, within: float) -> float:
+    def _wait_until(self, true: Callable[[Objects], bool], objects: Objects, within: float | None = None) -> float:
+        within = within or self.patience
         with self._changed:
             if not self._changed.wait_for(lambda: true(objects), within):
                 raise TimeoutError(f"not within {within} s; the API server has {json.dumps(objects)[:4000]}")

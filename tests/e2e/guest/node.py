@@ -38,8 +38,8 @@ CRASHES = ("reconcile.crashed", "plugin.crashed", "call.crashed")
 class NodeApi(Api):
     """The same API server, and what it has of the node and of the pods."""
 
-    def __init__(self, kubeconfig: Path) -> None:
-        super().__init__(kubeconfig)
+    def __init__(self, kubeconfig: Path, *, patience: float = PATIENCE) -> None:
+        super().__init__(kubeconfig, patience=patience)
         self.pods: Objects = {}
         self.nodes: Objects = {}
         for path, objects in ((PODS, self.pods), (NODES, self.nodes)):
@@ -47,14 +47,24 @@ class NodeApi(Api):
 
     def wait_until_node(self, true: Callable[[Object], bool]) -> float:
         """Wait for the Node to be so; return the moment at which it was."""
-        return self._wait_until(lambda nodes: NODE in nodes and true(nodes[NODE]["status"]), self.nodes, PATIENCE)
+        return self._wait_until(lambda nodes: NODE in nodes and true(nodes[NODE]["status"]), self.nodes)
 
     def wait_until_pod(self, name: str, true: Callable[[Object], bool]) -> float:
         """Wait for a pod to be so; return the moment at which it was."""
-        return self._wait_until(lambda pods: name in pods and true(pods[name]["status"]), self.pods, PATIENCE)
+        return self._wait_until(lambda pods: name in pods and true(pods[name]["status"]), self.pods)
 
     def wait_until_no_pod(self, name: str) -> float:
-        return self._wait_until(lambda pods: name not in pods, self.pods, PATIENCE)
+        return self._wait_until(lambda pods: name not in pods, self.pods)
+
+    def resource(self, address: str) -> str:
+        return str(self.objects[name_of(address)]["status"]["resourceName"])
+
+    def wait_until_allocatable(self, *addresses: str, count: int) -> float:
+        """Wait until the Node says that so many of the devices' resources are to be had; return the moment."""
+        names = {self.resource(address) for address in addresses}
+        return self.wait_until_node(
+            lambda status: {status.get("allocatable", {}).get(name) for name in names} == {str(count)}
+        )
 
 
 class Chain:
@@ -65,14 +75,10 @@ class Chain:
         self.api = NodeApi(scene.kubeconfig)
 
     def resource(self, address: str) -> str:
-        return str(self.api.objects[name_of(address)]["status"]["resourceName"])
+        return self.api.resource(address)
 
     def allocatable(self, *addresses: str, count: int = 1) -> float:
-        """Wait until the Node says that so many of the devices' resources are to be had; return the moment."""
-        names = {self.resource(address) for address in addresses}
-        return self.api.wait_until_node(
-            lambda status: {status.get("allocatable", {}).get(name) for name in names} == {str(count)}
-        )
+        return self.api.wait_until_allocatable(*addresses, count=count)
 
     def counted(self, *addresses: str, since: int = 0) -> float:
         """Wait until kubelet itself says that it has these and no others since then; return the moment."""

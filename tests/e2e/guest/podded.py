@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,49 +25,41 @@ sys.path += [os.environ["RIG"], str(Path.cwd())]
 
 import rig
 
-from tests.e2e.guest.agent import CLAIMS, NODE, OUT, Api, Object, Refused, driver_is, name_of
+from tests.e2e.guest.agent import NODE, OUT, Object, Refused, driver_is, name_of
+from tests.e2e.guest.node import FOLDER, OFTEN, PLUGINS, PODS, NodeApi, cluster
+from tests.e2e.guest.person import Person, noted
 from tests.e2e.guest.scene import GPU, SOUND, TWIN, state
 
 
-FOLDER = Path("/srv/node")
-PLUGINS = FOLDER / "kubelet/device-plugins"
 DAEMONSET = "/apis/apps/v1/namespaces/pcidevices-system/daemonsets/pcidevices"
 AGENTS = "/api/v1/namespaces/pcidevices-system/pods"
-PODS = "/api/v1/namespaces/default/pods"
-CLUSTER = (sys.executable, "-B", str(Path(os.environ["RIG"], "../cluster")))
 DEVICES = (TWIN, GPU, SOUND)
 IMAGE = "localhost/bare:1"
 PATIENCE = 900.0
 """By the guest's clock, which is fast where a guest gets less than a processor. Containers and Python start slowly."""
-OFTEN = '{"nodeStatusUpdateFrequency":"1s"}'
 HOLDS = 'exec 3<> "/dev/vfio/$GROUP" && echo held && exec /busybox sleep 100000'
 
 
-class Node:
+class Node(Person):
     """This guest, and a person with kubectl."""
 
+    api: NodeApi
+
     def __init__(self, folder: Path) -> None:
-        self.api = Api(folder / "guest.kubeconfig")
+        super().__init__(NodeApi(folder / "guest.kubeconfig", patience=PATIENCE))
         self.report: Object = {"kernel": os.uname().release}
 
     @contextmanager
     def scenario(self, name: str) -> Iterator[Object]:
-        """A part of the report."""
-        facts: Object = {}
-        self.report[name] = facts
-        begun = time.monotonic()
+        """A part of the report. What fails ends it all."""
         try:
-            yield facts
-        except Exception as error:
-            facts["failed"] = f"{type(error).__name__}: {error}"
-            raise
+            with noted(self.report, name) as facts:
+                yield facts
         finally:
-            facts["seconds"] = round(time.monotonic() - begun, 1)
-            print(f"{name}: {str(facts)[:2000]}", flush=True)
             (OUT / "report.json").write_text(json.dumps(self.report, indent=1))
 
     def until(self, true: Callable[[], bool], what: str) -> None:
-        """Wait; what is not there yet is not so."""
+        """Wait for what no watch brings; what is not there yet is not so."""
 
         def holds() -> bool:
             try:
@@ -93,33 +84,6 @@ class Node:
         (pod,) = (it for it in self.api.get(AGENTS)["items"] if "deletionTimestamp" not in it["metadata"])
         return dict(pod)
 
-    def claim(self, *addresses: str) -> None:
-        for address in addresses:
-            spec = {"address": address, "nodeName": NODE}
-            claim = {"apiVersion": "devices.harvesterhci.io/v1beta1", "kind": "PCIDeviceClaim", "spec": spec}
-            self.api.request("POST", CLAIMS, {**claim, "metadata": {"name": name_of(address)}})
-
-    def reasons(self) -> dict[str, str]:
-        """What the claims say."""
-        found = {}
-        for name, claim in self.api.claims.items():
-            conditions = claim.get("status", {}).get("conditions", ())
-            found[name] = next((str(it["reason"]) for it in conditions if it["type"] == "Ready"), "")
-        return found
-
-    def resource(self, address: str) -> str:
-        return str(self.api.objects[name_of(address)]["status"]["resourceName"])
-
-    def allocatable(self, *addresses: str, count: int) -> None:
-        """Wait for it."""
-        names = {self.resource(address) for address in addresses}
-
-        def is_so() -> bool:
-            told = self.api.get(f"/api/v1/nodes/{NODE}")["status"]["allocatable"]
-            return {told.get(name) for name in names} == {str(count)}
-
-        self.until(is_so, f"{count} of {names}")
-
     def hold(self, address: str) -> None:
         """A pod that has the group of a device open."""
         container = {
@@ -128,12 +92,12 @@ class Node:
             "imagePullPolicy": "Never",
             "command": ["/busybox", "sh", "-c", HOLDS],
             "env": [{"name": "GROUP", "value": str(rig.group(address))}],
-            "resources": {"limits": {self.resource(address): "1"}},
+            "resources": {"limits": {self.api.resource(address): "1"}},
         }
         spec = {"nodeName": NODE, "terminationGracePeriodSeconds": 1, "containers": [container]}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "holder"}, "spec": spec}
         self.api.request("POST", PODS, pod)
-        self.until(lambda: self.api.get(f"{PODS}/holder")["status"]["phase"] == "Running", "the pod runs")
+        self.api.wait_until_pod("holder", lambda status: status["phase"] == "Running")
 
     def holder(self) -> list[object]:
         """The very container, and what it has said."""
@@ -161,16 +125,16 @@ def rolls_out(node: Node, facts: Object) -> None:
     (main,) = (it for it in Path("/proc").glob("[0-9]*/cmdline") if b"pcidevices\0agent" in it.read_bytes())
     facts["process"] = (main.parent / "status").read_text()
     addresses = {name_of(it) for it in DEVICES}
-    node.until(lambda: addresses <= node.api.objects.keys(), "the devices are published")
+    node.api.wait_until(lambda objects: addresses <= objects.keys())
     facts["published"] = len(node.api.objects)
 
 
 def claims(node: Node, facts: Object) -> None:
     facts["home"] = state(*DEVICES)
     node.claim(*DEVICES)
-    node.until(lambda: list(node.reasons().values()) == ["Ready"] * len(DEVICES), "the claims are Ready")
+    node.ready(*DEVICES)
     facts["taken"] = state(*DEVICES)
-    node.allocatable(*DEVICES, count=1)
+    node.api.wait_until_allocatable(*DEVICES, count=1)
     node.hold(TWIN)
     used = ["default/holder"]
     node.until(lambda: node.api.objects[name_of(TWIN)]["status"].get("inUseBy") == used, "the device names its pod")
@@ -183,24 +147,24 @@ def upgrades(node: Node, facts: Object) -> None:
         whole["spec"]["template"]["metadata"].setdefault("annotations", {})["example.com/version"] = "next"
         node.api.request("PUT", DAEMONSET, whole)
         node.until(lambda: node.rolled_out() and node.agent()["metadata"]["uid"] != before, "the new agent is ready")
-        node.allocatable(*DEVICES, count=1)
+        node.api.wait_until_allocatable(*DEVICES, count=1)
         while uevents.read():
             pass
         facts["done to devices"] = [[it.action, it.address] for it in uevents.seen if it.address in DEVICES]
     facts["after"] = node.holder()
     facts["taken"] = state(*DEVICES)
-    facts["reasons"] = node.reasons()
+    facts["reasons"] = {it: node.reason(it) for it in DEVICES}
 
 
 def releases(node: Node, facts: Object) -> None:
-    for address in DEVICES:
-        node.api.request("DELETE", f"{CLAIMS}/{name_of(address)}")
-    node.until(lambda: node.reasons() == {name_of(TWIN): "DeviceInUse"}, "only what is held stays")
+    node.delete(*DEVICES)
+    node.gone(GPU, SOUND)
+    node.told("DeviceInUse", TWIN)
     facts["held"] = state(*DEVICES)
     node.api.request("DELETE", f"{PODS}/holder?gracePeriodSeconds=1")
-    node.until(lambda: not node.api.claims, "all claims are gone")
+    node.gone(TWIN)
     facts["home"] = state(*DEVICES)
-    node.until(lambda: driver_is(TWIN, "e1000e")(node.api.objects), "the object says so")
+    node.api.wait_until(driver_is(TWIN, "e1000e"))
 
 
 def ends(node: Node, facts: Object) -> None:
@@ -220,10 +184,9 @@ def main(folder: Path) -> None:
     node = Node(folder)
     try:
         with node.scenario("joins"):
-            join = [str(Path(os.environ["RIG"], "join")), str(folder), "--node", "--kubelet-config", OFTEN]
+            join = [str(Path(os.environ["RIG"], "join")), str(folder), "--node", "--kubelet-config", json.dumps(OFTEN)]
             subprocess.run(join, check=True)
-            image = [*CLUSTER, "image", "--dir", str(FOLDER), "--name", IMAGE, str(bare_image(FOLDER / "bare"))]
-            subprocess.run(image, check=True)
+            cluster("image", "--name", IMAGE, str(bare_image(FOLDER / "bare")))
         for name, scenario in SCENARIOS.items():
             with node.scenario(name) as facts:
                 scenario(node, facts)

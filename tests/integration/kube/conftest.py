@@ -12,11 +12,7 @@ from pcidevices.adapters.kube.client import KubeClient
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.api.crd import definitions
 from pcidevices.sim.apiserver import ApiServer
-from tests.support.elsewhere import elsewhere
 from tests.support.kube import a_client
-
-
-__all__ = ["elsewhere"]
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from pcidevices.sim.apiserver import ApiServer
 from pcidevices.sim.apiserver.store import Key
 from tests.support.following import following
 from tests.support.kube import a_client, kubeconfig, written
+from tests.support.manifests import a_claim_manifest
 from tests.support.scripted_api import ScriptedApi, says
 
 
@@ -60,12 +61,7 @@ async def made(devices: KubeDevices, name: str = NAME) -> PublishedDevice:
 
 
 def a_claim(name: str, node: str, address: str = "0000:04:00.0") -> dict[str, Any]:
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "PCIDeviceClaim",
-        "metadata": {"name": name},
-        "spec": {"address": address, "nodeName": node, "userName": "alice"},
-    }
+    return a_claim_manifest(name, address, node)
 
 
 async def test_a_device_is_made_and_read_back(devices: KubeDevices, server: ApiServer) -> None:

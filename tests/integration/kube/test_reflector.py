@@ -13,15 +13,16 @@ import anyio.lowlevel
 import msgspec
 import pytest
 
-from anyio import create_task_group, fail_after
+from anyio import create_task_group
 from structlog.testing import capture_logs
 
 from pcidevices.adapters.kube.client import KubeClient
 from pcidevices.adapters.kube.credentials import Credentials
 from pcidevices.adapters.kube.reflector import Reflector
 from pcidevices.sim.apiserver import ApiServer
-from tests.support.following import PATIENCE, following
+from tests.support.following import following
 from tests.support.kube import a_client, written
+from tests.support.waiting import wait_until
 
 
 PATH = "/api/v1/configmaps"
@@ -66,16 +67,9 @@ def lists(server: ApiServer) -> int:
     )
 
 
-async def until(true: Callable[[], object]) -> None:
-    """Wait for something that the world has no event for."""
-    with fail_after(PATIENCE):
-        while not true():  # noqa: ASYNC110  see above
-            await anyio.sleep(0.002)  # waits: polls
-
-
 async def a_watch(server: ApiServer) -> None:
     """Wait until somebody watches."""
-    await until(lambda: server.faults.open_watches)
+    await wait_until(lambda: server.faults.open_watches)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -166,7 +160,7 @@ async def test_a_silent_stream_is_cut_and_what_it_held_back_is_seen_without_a_li
             await a_watch(quiet)
             quiet.faults.silence_watches()
             quiet.apply(a_thing("new"))
-            await until(lambda: logs)
+            await wait_until(lambda: logs)
             quiet.faults.let_watches_speak()
             await followed.until(same_as(quiet))
 
@@ -223,12 +217,12 @@ async def test_who_stops_following_leaves_no_stream_open(server: ApiServer, clie
     async with following(a_reflector(client).lists()) as followed:
         await a_watch(server)
         await followed.until(same_as(server))
-    await until(lambda: not server.faults.open_watches)
+    await wait_until(lambda: not server.faults.open_watches)
 
 
 async def test_a_client_that_ends_leaves_no_stream_open(server: ApiServer, credentials: Credentials) -> None:
     async with create_task_group() as tg:
         async with a_client(credentials) as client, following(a_reflector(client).lists()):
             await a_watch(server)
-        await until(lambda: not server.faults.open_watches)
+        await wait_until(lambda: not server.faults.open_watches)
         tg.cancel_scope.cancel()

@@ -116,7 +116,7 @@ async def test_hints_that_never_stop_do_not_keep_a_scan_from_coming(tree: SysfsT
         async def for_ever() -> None:
             while True:
                 watched.hint("test")
-                await anyio.sleep(0.01)
+                await anyio.sleep(0.01)  # waits: the rhythm of the example, faster than any pause that is looked for
 
         tg.start_soon(for_ever)
         await watched.number(3)

@@ -79,7 +79,7 @@ def hardware() -> Iterator[Hardware]:
 async def wait_until(true: Callable[[], bool]) -> None:
     with fail_after(PATIENCE):
         while not true():  # noqa: ASYNC110  threads set no events of the loop
-            await sleep(0.001)
+            await sleep(0.001)  # waits: see above
 
 
 async def test_every_key_is_called_once(hardware: Hardware) -> None:

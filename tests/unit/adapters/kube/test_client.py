@@ -28,6 +28,7 @@ from pcidevices.errors import (
 )
 from tests.support.kube import a_client, kubeconfig, written
 from tests.support.scripted_api import Answer, ScriptedApi, a_status, says, streams
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
@@ -278,16 +279,24 @@ async def test_a_silent_stream_is_taken_for_dead(tmp_path: Path) -> None:
 
 
 async def test_a_stream_outlasts_any_request(tmp_path: Path) -> None:
-    async def speak_for_a_while(request: web.BaseRequest) -> web.StreamResponse:
+    """It goes on after a request, begun later than it, was given up."""
+    go_on = Event()
+
+    async def two_lines(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        for _ in range(6):
-            await anyio.sleep(0.05)
-            await response.write(b"x\n")
+        await response.write(b"one\n")
+        await go_on.wait()
+        await response.write(b"two\n")
         return response
 
-    async with asking(ScriptedApi([speak_for_a_while]), tmp_path, longest=0.1) as client:
-        assert await lines_of(client, silence=2) == [b"x"] * 6
+    api = ScriptedApi([two_lines, streams(b"[", then=anyio.sleep_forever)])
+    async with asking(api, tmp_path, longest=0.1) as client, aclosing(stream(client)) as lines:
+        assert await anext(lines) == b"one"
+        with pytest.raises(Unavailable):
+            await client.request("GET", "/x")
+        go_on.set()
+        assert [line async for line in lines] == [b"two"]
 
 
 async def test_a_long_line_is_one_line(tmp_path: Path) -> None:
@@ -327,9 +336,7 @@ async def test_a_client_leaves_no_connection_behind(tmp_path: Path) -> None:
         transport = api.asked[0].transport
         assert transport is not None
         assert not transport.is_closing()
-    with fail_after(2):
-        while not transport.is_closing():  # noqa: ASYNC110  the world has no event for it
-            await anyio.sleep(0.005)
+    await wait_until(transport.is_closing)
 
 
 async def test_credentials_that_cannot_be_used_are_told_before_the_first_request(tmp_path: Path) -> None:

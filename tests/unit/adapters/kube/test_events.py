@@ -132,7 +132,7 @@ async def test_what_is_told_becomes_an_event_about_the_claim() -> None:
     }
 
 
-async def test_a_warning_is_one() -> None:
+async def test_what_is_told_as_a_warning_is_sent_as_one() -> None:
     scene = Scene()
     scene.tell(warning=True)
     await scene.pass_time(1)

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import json
-
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from aiohttp import ClientConnectorError, ClientError, ClientPayloadError
 
+from tests.unit.sim.apiserver.things import THINGS, event, thing
+
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientSession
 
     from pcidevices.sim.apiserver import ApiServer
-
-
-THINGS = "/apis/example.com/v1/things"
-
-
-def thing(name: str, size: int = 1) -> dict[str, Any]:
-    metadata = {"name": name}
-    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": metadata, "spec": {"size": size}}
-
-
-async def event(watch: ClientResponse) -> dict[str, Any]:
-    with anyio.fail_after(5):
-        found: dict[str, Any] = json.loads(await watch.content.readline())
-        return found
 
 
 async def test_watches_can_be_dropped(server: ApiServer, client: ClientSession) -> None:

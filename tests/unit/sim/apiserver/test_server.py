@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 
-from typing import TYPE_CHECKING, Any
-
-import anyio
 import pytest
 
 from aiohttp import ClientSession
 
 from pcidevices.sim.apiserver import Answered, ApiError, ApiServer
+from tests.unit.sim.apiserver.things import THINGS, event, thing
 
 
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse
-
-
-THINGS = "/apis/example.com/v1/things"
 MERGE = {"Content-Type": "application/merge-patch+json"}
-
-
-def thing(name: str, **more: Any) -> dict[str, Any]:
-    return {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": name}, **more}
-
-
-async def event(watch: ClientResponse) -> dict[str, Any]:
-    with anyio.fail_after(5):
-        found: dict[str, Any] = json.loads(await watch.content.readline())
-        return found
 
 
 async def test_a_kubeconfig_leads_to_the_server(server: ApiServer, url: str) -> None:
