@@ -149,7 +149,7 @@ def wait_until(true: Callable[[], bool], what: str, *, within: float = 30.0) -> 
     deadline = time.monotonic() + within
     while not true():
         assert time.monotonic() < deadline, f"not within {within} s: {what}"
-        time.sleep(0.1)
+        time.sleep(0.1)  # waits: the outside world tells nobody
 
 
 def a_spec(devices: int, *, device_id: str = "10fb") -> str:

@@ -56,7 +56,7 @@ def test_a_server_that_is_away_for_long_is_waited_for(cluster: Cluster, agent: A
     """No crash, no storm of tries, and all is right soon after it is back."""
     cluster.control("stop")
     agent.spec.write_text(a_spec(DEVICES - 3))
-    time.sleep(AWAY)
+    time.sleep(AWAY)  # waits: that long is what is tried
     tries = len(agent.events("watch.failed")) + len(agent.events("list.failed"))
     cluster.control("start")
     back = time.monotonic()
@@ -98,7 +98,7 @@ def test_two_agents_that_disagree_give_way(cluster: Cluster, agent: Agent, tmp_p
     with running_agent(tmp_path / "second", "trouble", kubeconfig=cluster.kubeconfig, spec=spec) as second:
         second.wait_for_event("agent.synced")
         begun = time.time()
-        time.sleep(15)
+        time.sleep(15)  # waits: to count what is written meanwhile
         writes = len(cluster.writes(since=begun))
         print(f"15 s of disagreement over {DEVICES} devices: {writes} writes")
 
@@ -159,7 +159,7 @@ class Pod:
     def expire(self, name: str) -> None:
         """A token ends with the object that it is bound to."""
         self._cluster.kubectl("delete", "secret", name)
-        time.sleep(12)  # the server remembers for ten seconds that a token was good
+        time.sleep(12)  # waits: the server remembers for ten seconds that a token was good
 
 
 def settle(cluster: Cluster) -> None:
@@ -167,7 +167,7 @@ def settle(cluster: Cluster) -> None:
     before = -1
     while (now := len(cluster.writes())) != before:
         before = now
-        time.sleep(2)
+        time.sleep(2)  # waits: for an absence, which nobody announces
 
 
 def compact(cluster: Cluster) -> None:

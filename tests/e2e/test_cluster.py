@@ -193,7 +193,7 @@ def audited(folder: Path, name: str) -> list[dict[str, Any]]:
         events = [json.loads(line) for line in lines if line.endswith("\n")]
         if found := [event for event in events if event.get("objectRef", {}).get("name") == name]:
             return found
-        time.sleep(0.05)
+        time.sleep(0.05)  # waits: see above
     return []
 
 

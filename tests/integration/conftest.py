@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from threading import RLock
 
 import pytest
 
 from blockbuster import blockbuster_ctx
+from coverage import Coverage
 
 from pcidevices.adapters.http.server import HttpServer, bound
 from pcidevices.sim.kubelet import SimulatedKubelet
@@ -21,13 +23,20 @@ from tests.support.ward import Ward, a_ward
 
 __all__ = ["elsewhere"]
 
-# Small files, read once or when credentials rotate, by a library that knows no other way; and who measures coverage.
+# Small files, read once or when credentials rotate, by a library that knows no other way.
 MAY_BLOCK = {
-    "coverage/collector.py": {"lock_data"},
     "pcidevices/adapters/kube/credentials.py": {"load", "_paths"},
     "pcidevices/adapters/kube/client.py": {"_send"},
     "tests/integration/kube/test_tls.py": {"load"},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _coverage_is_not_watched() -> None:
+    """It takes a lock at each call of ours: a watched one would cost a fifth of the time, and fail who waits for it."""
+    measuring = Coverage.current()
+    if measuring is not None and measuring._collector is not None:
+        measuring._collector.data_lock = RLock()  # of this kind none is watched
 
 
 @pytest.fixture(autouse=True)

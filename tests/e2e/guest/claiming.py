@@ -126,18 +126,18 @@ def times(scene: Scene, facts: Object) -> None:
 
 def cost(scene: Scene, facts: Object) -> None:
     """Moments between which the audit log tells what one claim costs, and what a claim that stands does."""
-    time.sleep(4)
+    time.sleep(4)  # waits: so that what comes late is not counted with the next
     facts["claim"] = [time.time()]
     scene.claim(NIC)
     scene.ready(NIC)
-    time.sleep(4)
+    time.sleep(4)  # waits: so that what comes late is not counted with the next
     facts["claim"].append(time.time())
     scans = scene.agent.scans()
     facts["rest"] = [time.time()]
-    time.sleep(AT_REST)
+    time.sleep(AT_REST)  # waits: what is asked meanwhile is the figure
     facts["rest"].append(time.time())
     facts["scans at rest"] = scene.agent.scans() - scans
     facts["release"] = [time.time()]
     scene.give_back(NIC)
-    time.sleep(4)
+    time.sleep(4)  # waits: so that what comes late is not counted with the next
     facts["release"].append(time.time())

@@ -82,13 +82,13 @@ def _rounds(scene: Scene, facts: Object, starter: subprocess.Popen[str]) -> None
     while facts["kills"] < KILLS:
         since = agent.position()
         _come_and_go(scene, chance, devices, wanted)
-        time.sleep(chance.uniform(0, LONGEST))
+        time.sleep(chance.uniform(0, LONGEST))  # waits: any moment will do
         agent.kill()
         facts["kills"] += 1
         at_steps[len(agent.events("step.taken", since=since))] += 1
         if chance.random() < 0.5:
             agent = Forked(starter, scene.kubeconfig)
-            time.sleep(chance.uniform(0, 1.5) * (starts[0] if starts else LONGEST))
+            time.sleep(chance.uniform(0, 1.5) * (starts[0] if starts else LONGEST))  # waits: likewise
             agent.kill()
             facts["kills"] += 1
             facts["kills while it started"] += 1
@@ -118,7 +118,7 @@ def _come_and_go(scene: Scene, chance: random.Random, devices: tuple[str, ...], 
         scene.claim(address)
         wanted.add(address)
         if chance.random() < 0.3:
-            time.sleep(chance.uniform(0, 0.6))
+            time.sleep(chance.uniform(0, 0.6))  # waits: any moment will do
             scene.delete(address)
             wanted.remove(address)
     assert all(name_of(address) in scene.api.claims for address in wanted)

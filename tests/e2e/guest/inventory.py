@@ -43,7 +43,7 @@ def settled_scans(agent: Agent) -> int:
     before = -1
     while (now := agent.scans()) != before:
         before = now
-        time.sleep(2)
+        time.sleep(2)  # waits: for an absence, which nobody announces
     return now
 
 
@@ -67,7 +67,7 @@ def main(kubeconfig: Path, rest: float) -> None:
         lambda objects: sum(bool(o.get("status", {}).get("conditions")) for o in objects.values()) == len(functions)
     )
     report["seconds"]["start of the agent to all published"] = [round(whole - begun, 3)]
-    time.sleep(2)
+    time.sleep(2)  # waits: so that nothing of the start is timed with what follows
     report["objects"] = [api.objects[name]["status"] for name in sorted(api.objects)]
     for _ in range(5):
         asked = time.monotonic()
@@ -112,7 +112,7 @@ def main(kubeconfig: Path, rest: float) -> None:
 
     cpu, scans, slept = agent.cpu_seconds(), agent.scans(), time.monotonic()
     report["rest began"] = time.time()
-    time.sleep(rest)
+    time.sleep(rest)  # waits: what is spent meanwhile is the figure
     report["rest ended"] = time.time()
     slept = time.monotonic() - slept
     report["at rest"] = {

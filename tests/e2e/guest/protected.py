@@ -101,7 +101,7 @@ def _refused(scene: Scene, address: str, reason: str) -> Object:
     since, before = scene.agent.position(), rig.driver(address)
     scene.claim(address)
     scene.told(reason, address)
-    time.sleep(QUIET)
+    time.sleep(QUIET)  # waits: nothing must be done meanwhile
     steps = [step["step"] for step in scene.steps(address, since=since)]
     drivers = [before, rig.driver(address)]
     return {"reason": scene.reason(address), "message": scene.message(address), "steps": steps, "drivers": drivers}
