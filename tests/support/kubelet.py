@@ -102,7 +102,7 @@ class FakeKubelet:
         """Remove all sockets, then listen."""
         for path in self.folder.iterdir():
             if path.is_socket():
-                path.unlink()
+                path.unlink(missing_ok=True)  # its owner may be faster
         self._pool = ThreadPoolExecutor(4)
         self._server = grpc.server(self._pool)
         handler = grpc.unary_unary_rpc_method_handler(

@@ -127,7 +127,7 @@ async def test_a_kubelet_that_is_away_at_the_start_keeps_nobody_waiting(offers: 
         async with running(offers, folder, slow) as plugin:
             assert not plugin.socket.exists()
             await to_thread.run_sync(kubelet.start)
-            await until(lambda: kubelet.allocatable == HEALTHY)
+            await until(lambda: kubelet.allocatable == HEALTHY and len(logs) >= 2)
     await to_thread.run_sync(kubelet.stop)
 
     assert [(log["event"], log["log_level"]) for log in logs] == [
