@@ -110,10 +110,14 @@ class SysfsControl:
     async def _do(self, step: DeviceStep) -> None:
         write = write_of(step)
         path = self._places.sysfs / write.file
-        if isinstance(step, SetOverride):
-            await in_a_thread(lambda: must_have(step.driver, write, self._places.sysfs))
+
+        async def write_it() -> None:
+            if isinstance(step, SetOverride):
+                await in_a_thread(lambda: must_have(step.driver, write, self._places.sysfs))
+            await self._kernel.write(path, write.text)
+
         async with self._writes:  # one that has been given up has left its place to another
             try:
-                await self._under_way.do(write, lambda: self._kernel.write(path, write.text))
+                await self._under_way.do(write, write_it)
             except OSError as error:
                 raise refusal(write, error, self._places.sysfs) from error

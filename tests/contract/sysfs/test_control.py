@@ -383,7 +383,7 @@ async def test_an_unbind_that_hangs_is_left_alone_and_told(bus: Bus) -> None:
     assert isinstance(sight.device, PciDevice)
     assert sight.device.driver is None
     assert sight.is_silent == (is_real(bus.world) and bus.world.is_6_1)
-    assert refused_in < bus.world.moment
+    assert refused_in < 3 * bus.world.moment
     assert set(scene.returned.addresses) == {NIC}
     assert isinstance(after.device, PciDevice)
     assert (after.device.driver, after.write_under_way, after.holders) == (None, None, ())
