@@ -15,10 +15,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from .objects import Device
-from .output import as_yaml
 from .resources import offered_as
-from .together import Taken, add_bundle, bundle
+from .together import Taken, add_bundle, print_lines
 from .transport import Kubectl
+
+
+_WHERE = "# of a container, below spec.containers; it finds addresses in PCI_RESOURCE_*, IOMMU groups in /dev/vfio"
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +30,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
     """Print it, and say on stderr what is missing before it works."""
-    wanted, taken = bundle(flags, kubectl)
-    print("# of a container, below spec.containers; it finds addresses in PCI_RESOURCE_*, IOMMU groups in /dev/vfio")
-    print(as_yaml(lines(wanted, taken)), end="")
-    return 0
+    return print_lines(flags, kubectl, where=_WHERE, lines=lines)
 
 
 def lines(wanted: Sequence[Device], taken: Taken) -> dict[str, object]:

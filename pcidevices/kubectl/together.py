@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
+from collections.abc import Callable, Sequence
+
 from .finding import add_choice, chosen
 from .objects import Claim, Device, claims, in_order, owners
+from .output import as_yaml
 from .planning import Neighbourhood
 from .progress import is_ready, why_not_ready
 from .refusals import group_of, is_bridge
@@ -20,6 +23,16 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     """The flags that say what goes together."""
     add_choice(parser, selector=False)
     parser.add_argument("--alone", action="store_true", help="without the others of its IOMMU group")
+
+
+def print_lines(
+    flags: argparse.Namespace, kubectl: Kubectl, *, where: str, lines: Callable[[Sequence[Device], Taken], object]
+) -> int:
+    """Print what *lines* makes of the devices as YAML, below a comment that says *where* it belongs."""
+    wanted, taken = bundle(flags, kubectl)
+    print(where)
+    print(as_yaml(lines(wanted, taken)), end="")
+    return 0
 
 
 def bundle(flags: argparse.Namespace, kubectl: Kubectl) -> tuple[list[Device], Taken]:

@@ -15,12 +15,12 @@ import re
 from collections.abc import Sequence
 
 from .objects import Device
-from .output import as_yaml
 from .resources import offered_as
-from .together import Taken, add_bundle, bundle
+from .together import Taken, add_bundle, print_lines
 from .transport import Kubectl
 
 
+_WHERE = "# below spec.template.spec.domain"
 _DISPLAYS = "03"
 """How the classes begin of what KubeVirt calls a GPU: display controllers."""
 _NAME_LIMIT = 40
@@ -33,10 +33,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
     """Print it, and say on stderr what is missing before it works."""
-    wanted, taken = bundle(flags, kubectl)
-    print("# below spec.template.spec.domain")
-    print(as_yaml(lines(wanted, taken)), end="")
-    return 0
+    return print_lines(flags, kubectl, where=_WHERE, lines=lines)
 
 
 def lines(wanted: Sequence[Device], taken: Taken) -> dict[str, object]:

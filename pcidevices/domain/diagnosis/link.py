@@ -64,21 +64,18 @@ def holds(what: str, fact: str, command: str = "") -> Link:
 
 def doubtful(what: str, reason: str, fact: str, *, command: str = "", then: str = "") -> Link:
     """It may be, or concerns only some."""
-    return Link(
-        what=what,
-        mark=Mark.DOUBT,
-        fact=fact or _NO_WORDS,
-        command=command,
-        next=then or what_to_do(reason),
-        reason=str(reason),
-    )
+    return _wanting(Mark.DOUBT, what, reason, fact, command=command, then=then)
 
 
 def broken(what: str, reason: str, fact: str, *, command: str = "", then: str = "") -> Link:
     """It is not; *then* says what to do, where that is more than what is always done about *reason*."""
+    return _wanting(Mark.CAUSE, what, reason, fact, command=command, then=then)
+
+
+def _wanting(mark: Mark, what: str, reason: str, fact: str, *, command: str, then: str) -> Link:
     return Link(
         what=what,
-        mark=Mark.CAUSE,
+        mark=mark,
         fact=fact or _NO_WORDS,
         command=command,
         next=then or what_to_do(reason),
