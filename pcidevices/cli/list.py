@@ -16,7 +16,6 @@ import anyio
 import msgspec
 
 from pcidevices import logs
-from pcidevices.adapters.sysfs.hardware import names_added
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.pciidsfile import find
 from pcidevices.adapters.sysfs.scan import scan
@@ -74,7 +73,7 @@ def pci_ids_of(settings: argparse.Namespace) -> PciIds:
 
 def look(sysfs: Path, pci_ids: PciIds) -> Scan:
     """One scan with names and, where the devices answer in time, serial numbers."""
-    seen = names_added(scan(sysfs), pci_ids)
+    seen = scan(sysfs, names=pci_ids.names_of)
     known = anyio.run(_serials, sysfs, [device.address for device in seen.scan.devices])
     devices = tuple(replace(device, serial=known.get(device.address)) for device in seen.scan.devices)
     return Scan(devices, seen.scan.unreadable)

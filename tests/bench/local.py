@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pcidevices.adapters.sysfs.hardware import names_added
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.pciidsfile import find
 from pcidevices.adapters.sysfs.scan import scan as scan_once
@@ -23,7 +22,7 @@ def scan() -> Iterator[Row]:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         node = SimulatedNode(Path(folder), load_spec(a_spec(1000)))
         pci_ids = PciIds(find())
-        ours = median_seconds(lambda: names_added(scan_once(node.sysfs), pci_ids))
+        ours = median_seconds(lambda: scan_once(node.sysfs, names=pci_ids.names_of))
         if not (lspci := shutil.which("lspci")):
             print("scan: no rival here; install pciutils")
             return

@@ -104,7 +104,7 @@ class SysfsHardware:
     def look(self) -> Seen:
         """One scan with names. Blocking; raises SysfsUnreadable."""
         known = nothing_known if self._modules is None else vfio_modules_of(self._sysfs, self._modules)
-        return names_added(scan(self._sysfs, known), self._pci_ids)
+        return scan(self._sysfs, known, names=self._pci_ids.names_of)
 
     def _serial(self, life: _Life) -> str | None:
         return serial_of(self._sysfs / f"bus/pci/devices/{life.address}")
@@ -119,13 +119,6 @@ class SysfsHardware:
             for d in seen.scan.devices
         )
         return Scan(devices, seen.scan.unreadable)
-
-
-def names_added(seen: Seen, pci_ids: PciIds) -> Seen:
-    """The same with every device's names. Blocking."""
-    names = pci_ids.names(seen.scan.devices)
-    devices = tuple(replace(d, names=names[d.vendor, d.device, d.class_id]) for d in seen.scan.devices)
-    return Seen(Scan(devices, seen.scan.unreadable), seen.lives)
 
 
 def _tell_overdue(seconds: float) -> None:

@@ -33,7 +33,10 @@ class PciIds:
 
     def names(self, devices: Iterable[PciDevice]) -> dict[tuple[str, str, str], PciNames]:
         """Names for the vendor, device and class id of all *devices*. Blocking."""
-        wanted = {(d.vendor, d.device, d.class_id) for d in devices}
+        return self.names_of({(d.vendor, d.device, d.class_id) for d in devices})
+
+    def names_of(self, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], PciNames]:
+        """Names for each vendor, device and class id that is *wanted*. Blocking."""
         if missing := wanted - self._names.keys():
             found, is_whole = self._look_up(missing)
             if not is_whole:

@@ -11,7 +11,7 @@ import os
 import re
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from pcidevices.domain.device import (
     VirtualFunction,
     is_vfio_name,
 )
+from pcidevices.domain.naming import UNNAMED, PciNames
 from pcidevices.errors import DeviceUnreadable, SysfsUnreadable
 
 from .below import Below
@@ -53,12 +54,24 @@ class Beside(NamedTuple):
     """Whether a driver is of VFIO although its name does not tell."""
 
 
+Model = tuple[str, str, str]
+Names = Callable[[set[Model]], Mapping[Model, PciNames]]
+
+
+_NO_NAMES: Mapping[Model, PciNames] = {}
+
+
+def unnamed(_: set[Model]) -> Mapping[Model, PciNames]:
+    """Where ids will do."""
+    return _NO_NAMES
+
+
 def nothing_known(_: str) -> bool:
     """Where nobody knows the host's modules, the names of drivers have to do."""
     return False
 
 
-def scan(sysfs: Path, has_vfio_module: Callable[[str], bool] = nothing_known) -> Seen:
+def scan(sysfs: Path, has_vfio_module: Callable[[str], bool] = nothing_known, *, names: Names = unnamed) -> Seen:
     """
     Read all PCI functions below *sysfs*; *has_vfio_module* tells of a driver whether it is one of VFIO's.
 
@@ -71,7 +84,7 @@ def scan(sysfs: Path, has_vfio_module: Callable[[str], bool] = nothing_known) ->
     path = sysfs / "bus/pci/devices"
     try:
         with folder(path) as bus:
-            return _look(bus, Beside(Below.of(sysfs), has_vfio_module))
+            return _look(bus, Beside(Below.of(sysfs), has_vfio_module), names)
     except OSError as error:
         raise SysfsUnreadable(
             f"cannot list {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
@@ -85,6 +98,13 @@ class Read(NamedTuple):
     life: int
     group: str | None
     facts: dict[str, Any] | Unreadable
+
+    @property
+    def model(self) -> Model | None:
+        """Its vendor, device and class id, by which it has its names."""
+        if isinstance(self.facts, Unreadable):
+            return None
+        return self.facts["vendor"], self.facts["device"], self.facts["class_code"][:4]
 
 
 def read(name: str, *, bus: int, beside: Beside) -> Read | None:
@@ -106,7 +126,7 @@ def read(name: str, *, bus: int, beside: Beside) -> Read | None:
     return found if is_the_same else None
 
 
-def _look(bus: int, beside: Beside) -> Seen:
+def _look(bus: int, beside: Beside, names: Names) -> Seen:
     found: list[Read] = []
     unreadable: list[Unreadable] = []
     groups: defaultdict[str | None, list[PciAddress]] = defaultdict(list)
@@ -120,18 +140,22 @@ def _look(bus: int, beside: Beside) -> Seen:
             groups[one.group].append(one.address)
             found.append(one)
     members = {group: tuple(sorted(addresses)) for group, addresses in groups.items()} | {None: ()}
-    made = [device_of(one, members[one.group]) for one in found]
+    names_of = names({model for one in found if (model := one.model)})
+    made = [device_of(one, members[one.group], names_of) for one in found]
     devices = sorted((one for one in made if isinstance(one, PciDevice)), key=lambda device: device.address)
     unreadable += [one for one in made if isinstance(one, Unreadable)]
     lives = {one.address: one.life for one in found if not isinstance(one.facts, Unreadable)}
     return Seen(Scan(tuple(devices), tuple(unreadable)), lives)
 
 
-def device_of(found: Read, members: tuple[PciAddress, ...]) -> PciDevice | Unreadable:
-    """The device, with the *members* of its group."""
+def device_of(
+    found: Read, members: tuple[PciAddress, ...], names_of: Mapping[Model, PciNames] = _NO_NAMES
+) -> PciDevice | Unreadable:
+    """The device, with the *members* of its group and its model's names."""
     if isinstance(found.facts, Unreadable):
         return found.facts
-    return PciDevice(**found.facts, iommu_group=found.group, iommu_group_members=members)
+    names = names_of.get(found.model, UNNAMED) if found.model else UNNAMED
+    return PciDevice(**found.facts, iommu_group=found.group, iommu_group_members=members, names=names)
 
 
 def _address(name: str) -> PciAddress:
