@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import importlib
 import os
 import signal
@@ -17,6 +18,7 @@ import threading
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 
 from pcidevices import __version__
 from pcidevices.errors import ConfigError, PciDevicesError
@@ -89,9 +91,19 @@ def _ended_by_signals(flags: argparse.Namespace) -> Iterator[None]:
 
 def _run(flags: argparse.Namespace) -> int:
     if flags.command == "version":
-        return int(importlib.import_module("pcidevices.cli.version").run())
+        return int(_imported("version").run())
     settings = resolve(flags.command, flags)
-    return int(importlib.import_module(f"pcidevices.cli.{flags.command}").run(settings))
+    return int(_imported(flags.command).run(settings))
+
+
+def _imported(command: str) -> ModuleType:
+    """The command's module. What is imported stays, so that the collector need not look at it, now or later."""
+    gc.disable()
+    try:
+        return importlib.import_module(f"pcidevices.cli.{command}")
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _port(text: str) -> int:
