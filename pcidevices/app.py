@@ -64,8 +64,6 @@ class World:
     hardware: Hardware
     hint: Callable[[str], None]
     """Tells *hardware* to look again."""
-    stepped: Callable[[], object] = field(default=lambda: None)
-    """Tells *hardware* that all of our own steps are done: there is nothing to wait for before the next look."""
     hint_sources: Sequence[HintSource] = ()
     control: Control
     devices: Devices
@@ -125,7 +123,8 @@ async def run(
         events=world.events,
         pods=PodUsers(world.kubelet, plugins.is_advertised),
         outlook=lambda claim: Outlook(plugins.refusal(claim.address), permitted.finding(claim)),
-        stepped=world.stepped,
+        stepped=partial(world.hint, "own steps"),
+        looked=feeds.looked,
         now=world.now,
     )
     looks = LookReconciler(

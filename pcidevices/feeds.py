@@ -15,7 +15,7 @@ from anyio.abc import TaskStatus
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
-from pcidevices.domain.device import Scan
+from pcidevices.domain.device import PciDevice
 from pcidevices.domain.look import is_asked
 from pcidevices.errors import KubeletError
 from pcidevices.ports import Claims, Devices, Hardware, Kubelet, Nodes
@@ -53,9 +53,17 @@ class Feeds:
         async for scan in hardware.scans():
             before = self._registry.snapshot
             changed = self._registry.replace_scan(scan)
-            _log_changes(before, scan, changed)
+            _log_changes(before, self._registry.snapshot, changed)
             self._ask(device_requests(changed, before, self._registry.snapshot, self._node_name))
             synced()
+
+    def looked(self, device: PciDevice, begun: float) -> None:
+        """A look at one device → that device: a claim need not wait for the scan after its own steps."""
+        before = self._registry.snapshot
+        if self._registry.replace_device(device, begun):
+            changed = frozenset({str(device.address)})
+            _log_changes(before, self._registry.snapshot, changed)
+            self._ask(device_requests(changed, before, self._registry.snapshot, self._node_name))
 
     async def published(self, devices: Devices, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """PCIDevices on the API server → published devices."""
@@ -182,14 +190,12 @@ def _address(text: str) -> PciAddress | None:
         return None
 
 
-def _log_changes(before: Snapshot, scan: Scan, changed: frozenset[str]) -> None:
-    after = {str(device.address): device for device in scan.devices}
-    known = {str(address): device for address, device in before.devices.items()}
-    problems = {entry.name: entry.problem for entry in scan.unreadable}
+def _log_changes(before: Snapshot, after: Snapshot, changed: frozenset[str]) -> None:
     for address in sorted(changed):
-        old, new = known.get(address), after.get(address)
-        if address in problems:
-            log.warning("device.unreadable", address=address, error=problems[address])
+        key = _address(address)
+        old, new = (view.devices.get(key) if key else None for view in (before, after))
+        if address in after.unreadable:
+            log.warning("device.unreadable", address=address, error=after.unreadable[address].problem)
         elif new is None:
             log.info("device.vanished", address=address)
         elif old is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -61,6 +63,9 @@ class Registry:
 
     def __init__(self) -> None:
         self._latest = Latest(Snapshot())
+        self._scan_begun = -math.inf
+        self._look_begun: dict[PciAddress, float] = {}
+        """Of devices that were looked at since the last scan began."""
 
     @property
     def snapshot(self) -> Snapshot:
@@ -71,14 +76,42 @@ class Registry:
         return self._latest.values()
 
     def replace_scan(self, scan: Scan) -> frozenset[str]:
-        """Store a scan; return the names (as sysfs writes addresses) of what appeared, vanished or changed."""
+        """
+        Store a scan; return the names (as sysfs writes addresses) of what appeared, vanished or changed.
+
+        What a look that began after the scan saw of a device stays.
+        """
         old = self.snapshot
-        devices = {device.address: device for device in scan.devices}
+        self._scan_begun = scan.begun
+        self._look_begun = {address: begun for address, begun in self._look_begun.items() if begun > scan.begun}
+        devices = {device.address: self._newer(device) for device in scan.devices}
         unreadable = {entry.name: entry for entry in scan.unreadable}
         changed = frozenset(map(str, _changed(old.devices, devices))) | _changed(old.unreadable, unreadable)
         if changed:
             self._latest.set(replace(old, devices=devices, unreadable=unreadable))
         return changed
+
+    def replace_device(self, device: PciDevice, begun: float) -> bool:
+        """
+        Store what a look that *begun* then saw of a device that scans know; tell whether that is news.
+
+        What only a scan can tell is kept: names, and a serial number that an earlier driver told. Another card at the
+        address is left to the next scan.
+        """
+        old = self.snapshot
+        known = old.devices.get(device.address)
+        if known is None or begun <= self._scan_begun or _identity(known) != _identity(device):
+            return False
+        self._look_begun[device.address] = begun
+        device = replace(device, names=known.names, serial=known.serial)
+        if device == known:
+            return False
+        self._latest.set(replace(old, devices={**old.devices, device.address: device}))
+        return True
+
+    def _newer(self, scanned: PciDevice) -> PciDevice:
+        looked = self.snapshot.devices.get(scanned.address) if scanned.address in self._look_begun else None
+        return looked if looked is not None and _identity(looked) == _identity(scanned) else scanned
 
     def replace_published(self, published: Iterable[PublishedDevice], version: int) -> frozenset[str]:
         """Store the whole list of PCIDevices as of *version*; return the names of those that changed."""
@@ -110,6 +143,10 @@ class Registry:
             return False
         self._latest.set(replace(old, node=node, node_is_gone=node is None))
         return True
+
+
+def _identity(device: PciDevice) -> tuple[object, ...]:
+    return device.model, device.subsystem, device.revision
 
 
 def _changed(old: Mapping[K, object], new: Mapping[K, object]) -> frozenset[K]:

@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,6 @@ async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[Wor
                 pulse=pulses[HARDWARE],
             ),
             hint=hints.hint,
-            stepped=partial(hints.end, "own steps"),
             hint_sources=node.hint_sources,
             control=await stack.enter_async_context(control),
             kubelet=node.kubelet,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
+from anyio import current_time
+
 from pcidevices.api.reasons import Reason
 from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, PCIDeviceClaimStatus
 from pcidevices.domain.address import PciAddress
@@ -57,6 +59,7 @@ class ClaimReconciler:
         pods: PodUsers,
         outlook: Callable[[Claim], Outlook] = lambda _: Outlook(),
         stepped: Callable[[], object] = lambda: None,
+        looked: Callable[[PciDevice, float], object] = lambda _, __: None,
         now: Callable[[], str],
     ) -> None:
         self._node_name = node_name
@@ -68,7 +71,7 @@ class ClaimReconciler:
         self._pods = pods
         self._outlook = outlook
         self._stepped = stepped
-        self._stepping = 0
+        self._looked = looked
         self._now = now
         self._order: KeyedLock[str] = KeyedLock()
         self._written = Written()
@@ -115,8 +118,11 @@ class ClaimReconciler:
             failure = await self._take(claim, steps)
 
     async def _decide(self, claim: Claim, failure: HardwareError | None) -> Decision:
+        begun = current_time()
         sight = await self._control.look(claim.address)
         self._last_seen[claim.address] = sight.device
+        if isinstance(sight.device, PciDevice):
+            self._looked(sight.device, begun)
         if sight.is_silent and claim.uid not in self._unanswered:
             self._unanswered.add(claim.uid)
             return Decision(status=claim.status, look_again=_ONCE_MORE)
@@ -157,16 +163,13 @@ class ClaimReconciler:
         return claim
 
     async def _take(self, claim: Claim, steps: tuple[Step, ...]) -> HardwareError | None:
-        self._stepping += 1
         try:
             for step in steps:
                 await self._take_one(claim, step)
         except HardwareError as error:
             return error
         finally:
-            self._stepping -= 1
-            if not self._stepping:  # else a scan would see others half-way
-                self._stepped()
+            self._stepped()
         return None
 
     async def _take_one(self, claim: Claim, step: Step) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+
+from dataclasses import dataclass, field
 
 from .address import PciAddress
 from .naming import UNNAMED, PciNames
@@ -103,3 +105,5 @@ class Scan:
 
     devices: tuple[PciDevice, ...]
     unreadable: tuple[Unreadable, ...] = ()
+    begun: float = field(default=math.inf, compare=False)
+    """Seconds, of the loop's clock. What was looked at since may be newer than what the scan says of it."""

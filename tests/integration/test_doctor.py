@@ -140,7 +140,10 @@ async def _unplugged(ward: Ward) -> None:
 
 @situation("The group's number moved, and nobody announced it", "device", "Outdated", mark=Mark.DOUBT)
 async def _group_moved(ward: Ward) -> None:
+    hardware = ward.scene.hardware[-1]
+    before = hardware.looks
     await ward.make_ready(NIC)
+    await until(lambda: hardware.looks > before)  # the scan that the claim's steps hint at
     groups = ward.scene.node.sysfs / "kernel/iommu_groups"
     link = ward.scene.path(NIC) / "iommu_group"
     (groups / link.readlink().name).rename(groups / "77")

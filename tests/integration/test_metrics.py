@@ -51,6 +51,7 @@ async def test_the_life_of_a_claim_can_be_followed(scene: Scene, person: Person,
         ready = await answered(lambda: scraped(http), lambda figures: on_offer(figures) and figures["devices", "vfio"])
         person.delete(NIC)
         await until(lambda: person.gone(NIC))
+        await until(lambda: scene.hardware[0].looks > 1)
         after = await answered(lambda: scraped(http), lambda figures: not figures["devices", "vfio"])
 
     assert (before["devices", "host"], before["devices", "bridge"], before["devices", "vfio"]) == (PUBLISHED, 1, 0)
@@ -60,7 +61,7 @@ async def test_the_life_of_a_claim_can_be_followed(scene: Scene, person: Person,
     assert difference(before, after, "sysfs_write_duration_seconds_count", "done", "Unbind") == 2
     assert difference(before, after, "api_requests_total", "200", "PATCH") >= 4
     assert difference(before, after, "reconciles_total", "claims", "changed", "") >= 2
-    assert difference(before, after, "scan_duration_seconds_count") >= 2
+    assert difference(before, after, "scan_duration_seconds_count") >= 1
 
 
 async def test_a_write_that_hangs_is_told_by_its_device_until_it_returns(

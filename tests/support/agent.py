@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,6 @@ class Scene:
             world = World(
                 hardware=hardware,
                 hint=hints.hint,
-                stepped=partial(hints.end, "own steps"),
                 hint_sources=(Simulation(here, None, ids),),
                 control=await stack.enter_async_context(control),
                 devices=KubeDevices(client, self.node_name, pulse=pulses[PCIDEVICES]),

@@ -154,6 +154,21 @@ async def test_a_device_that_changed_concerns_the_claims_of_its_whole_iommu_grou
     assert asked == [["gpu"], ["gpu"], ["gpu"]]
 
 
+async def test_a_look_at_a_device_asks_for_what_a_scan_would_once() -> None:
+    """The claim of the other one in its IOMMU group too: it may be viable now."""
+    desk = Desk()
+    gpu, nic = (replace(d, iommu_group_members=(GPU.address, NIC.address)) for d in (GPU, NIC))
+    desk.registry.replace_scan(Scan((gpu, nic), begun=1.0))
+    desk.registry.replace_claims([replace(a_claim(GPU), name="gpu")])
+
+    desk.feeds.looked(replace(nic, driver="vfio-pci"), 2.0)
+    assert [await desk.asked(INVENTORY)] == [[NIC_NAME]]
+    desk.feeds.looked(replace(nic, driver=None), 3.0)
+    assert await desk.asked(CLAIMS) == ["gpu"]
+    desk.feeds.looked(replace(nic, driver=None), 4.0)
+    assert len(desk.queue) == 0
+
+
 async def test_another_node_concerns_every_object_there_is_or_should_be() -> None:
     desk = Desk()
     desk.registry.replace_scan(Scan((GPU,)))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pcidevices.domain.device import Scan, Unreadable
+import pytest
+
+from pcidevices.domain.device import PciDevice, Scan, Unreadable
 from pcidevices.domain.held import HeldDevice
+from pcidevices.domain.naming import UNNAMED
 from pcidevices.registry import Registry
 from tests.support.builders import a_claim, a_gpu, a_nic, a_node, a_published
 
@@ -29,6 +32,51 @@ def test_a_device_that_became_unreadable_is_one_and_not_the_other() -> None:
     assert registry.replace_scan(Scan((), (Unreadable(str(GPU.address), "gone mad"),))) == {str(GPU.address)}
     assert registry.snapshot.devices == {}
     assert set(registry.snapshot.unreadable) == {str(GPU.address)}
+
+
+GIVEN = replace(GPU, driver="vfio-pci", iommu_group="7", names=UNNAMED, serial=None)
+
+
+def test_what_a_look_saw_is_news_once() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((replace(GPU, serial="S1"), NIC), begun=1.0))
+
+    assert registry.replace_device(GIVEN, 2.0)
+    assert not registry.replace_device(GIVEN, 3.0)
+    assert registry.snapshot.devices[GPU.address] == replace(GIVEN, names=GPU.names, serial="S1")
+    assert registry.snapshot.devices[NIC.address] == NIC
+
+
+def test_of_a_scan_and_a_look_the_one_that_began_later_counts() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,), begun=1.0))
+    registry.replace_device(GIVEN, 3.0)
+
+    assert registry.replace_scan(Scan((GPU,), begun=2.0)) == set()
+    assert registry.snapshot.devices[GPU.address].driver == "vfio-pci"
+    assert registry.replace_scan(Scan((GPU,), begun=4.0)) == {str(GPU.address)}
+    assert not registry.replace_device(GIVEN, 3.5)
+    assert registry.snapshot.devices[GPU.address] == GPU
+
+
+@pytest.mark.parametrize("seen", [replace(GIVEN, device="ffff"), replace(GIVEN, subsystem="1:2"), NIC])
+def test_another_card_than_scans_know_is_left_to_the_next_scan(seen: PciDevice) -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,), begun=1.0))
+
+    assert not registry.replace_device(seen, 2.0)
+    assert registry.snapshot.devices == {GPU.address: GPU}
+
+
+def test_a_scan_that_began_before_the_look_still_tells_of_another_card_and_of_none() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,), begun=1.0))
+    registry.replace_device(GIVEN, 3.0)
+
+    another = replace(GPU, device="ffff")
+    assert registry.replace_scan(Scan((another,), begun=2.0)) == {str(GPU.address)}
+    assert registry.snapshot.devices == {GPU.address: another}
+    assert registry.replace_scan(Scan((), begun=2.5)) == {str(GPU.address)}
 
 
 def test_a_snapshot_does_not_change() -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
-from anyio import move_on_after
+from anyio import current_time, move_on_after
 
 from pcidevices import metrics
 from pcidevices.domain.address import PciAddress
@@ -83,6 +83,7 @@ class SysfsHardware:
         slow = Expendable(self._serial, timeout=_SLOW_TIMEOUT, on_late=late)
         while True:
             self._pulse.expect("the end of a scan", within=self._longest_scan)
+            begun = current_time()
             with metrics.SCAN_SECONDS.time():
                 seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
             lives = [_Life(d.address, seen.lives[d.address], d.driver) for d in seen.scan.devices]
@@ -90,7 +91,7 @@ class SysfsHardware:
             await slow.settle(_SLOW_BUDGET)
             if slow.stuck:
                 log.warning("device.silent", addresses=sorted(str(life.address) for life in slow.stuck))
-            yield self._with_serials(seen, slow.results)
+            yield replace(self._with_serials(seen, slow.results), begun=begun)
             # The resync is spread: the nodes of a cluster need not all look at the same moment.
             pause = _SLOW_TIMEOUT if slow.busy else self._resync * random.uniform(0.9, 1.1)  # noqa: S311  no secret
             hints: dict[str, int] = {"resync": 1}

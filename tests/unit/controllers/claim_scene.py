@@ -189,7 +189,7 @@ class Agent:
         self.events = Told()
         self.kubelet = kubelet or ToldKubelet()
         self.registry = Registry()
-        self.registry.replace_scan(Scan((kernel.device,) if kernel.device else ()))
+        self.registry.replace_scan(Scan((kernel.device,) if kernel.device else (), begun=-1.0))
         world = Stoppable(server, kernel, points or Points())
         self._reconciler = ClaimReconciler(
             NODE,
@@ -200,6 +200,7 @@ class Agent:
             events=self.events,
             pods=PodUsers(self.kubelet, self.kubelet.is_advertised),
             outlook=lambda _: outlook,
+            looked=self.registry.replace_device,
             now=lambda: now,
         )
         self.catch_up()

@@ -62,6 +62,17 @@ async def test_a_deleted_claim_costs_one_request_and_one_event(kernel: TinyKerne
     assert agent.events.reasons == ["Ready", "GivenBack"]
 
 
+async def test_what_its_look_saw_is_known_before_the_next_scan(kernel: TinyKernel, server: ClaimServer) -> None:
+    agent = Agent(server, kernel)
+
+    result = await agent.reconcile(NAME)
+
+    device = agent.registry.snapshot.devices[a_gpu().address]
+    assert device.driver == "vfio-pci"
+    assert device.names == a_gpu().names
+    assert result.requeue_after is None
+
+
 async def test_at_rest_nothing_is_written(kernel: TinyKernel, server: ClaimServer) -> None:
     agent = Agent(server, kernel)
     await agent.settle()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 from collections import Counter
 
 import anyio
@@ -102,39 +100,6 @@ async def test_the_limit_counts_from_the_first_hint_although_nobody_waited_yet()
 
         assert current_time() - start == pytest.approx(0.5 + LIMIT, abs=0.01)
         tg.cancel_scope.cancel()
-
-
-async def test_who_knows_that_nothing_more_comes_ends_the_burst() -> None:
-    debounce = Debounce(quiet=QUIET, limit=LIMIT)
-    start = current_time()
-    async with create_task_group() as tg:
-        tg.start_soon(hints, debounce, 0.1, 0.1)
-        tg.start_soon(ends, debounce, 0.3)
-
-        assert await debounce.wait() == {"kernel": 2, "own": 1}
-
-    assert current_time() - start == pytest.approx(0.3, abs=0.01)
-
-
-async def test_bursts_that_are_ended_are_as_far_apart_as_others() -> None:
-    """However many claims there are, and however fast."""
-    debounce = Debounce(quiet=QUIET, limit=LIMIT)
-    looks: list[float] = []
-    async with create_task_group() as tg:
-        tg.start_soon(ends, debounce, *[0.3] * 10)
-        with move_on_after(5):
-            while True:
-                await debounce.wait()
-                looks.append(current_time())
-
-    assert len(looks) == 4
-    assert all(later - earlier >= QUIET - 0.01 for earlier, later in itertools.pairwise(looks))
-
-
-async def ends(debounce: Debounce, *pauses: float) -> None:
-    for pause in pauses:
-        await sleep(pause)
-        debounce.end("own")
 
 
 async def test_a_wait_without_hints_waits() -> None:
