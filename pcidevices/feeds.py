@@ -34,7 +34,7 @@ _KUBELET_PATIENCE = 60.0
 
 
 class Feeds:
-    """Observe the node and the cluster; each method runs for ever and is started once its first list is in."""
+    """Observe the node and the cluster; what can be awaited runs for ever and is started once its first list is in."""
 
     def __init__(self, node_name: str, registry: Registry, add: Callable[[Request], object]) -> None:
         self._node_name = node_name
@@ -57,13 +57,14 @@ class Feeds:
             self._ask(device_requests(changed, before, self._registry.snapshot, self._node_name))
             synced()
 
-    def looked(self, device: PciDevice, begun: float) -> None:
-        """A look at one device → that device: a claim need not wait for the scan after its own steps."""
+    def looked(self, device: PciDevice, begun: float, *, by: str) -> None:
+        """A look at its device *by* a claim → that device, without a scan; it is news for all but who looked."""
         before = self._registry.snapshot
         if self._registry.replace_device(device, begun):
             changed = frozenset({str(device.address)})
             _log_changes(before, self._registry.snapshot, changed)
-            self._ask(device_requests(changed, before, self._registry.snapshot, self._node_name))
+            requests = device_requests(changed, before, self._registry.snapshot, self._node_name)
+            self._ask(requests - {Request(CLAIMS, by)})
 
     async def published(self, devices: Devices, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """PCIDevices on the API server → published devices."""

@@ -79,7 +79,7 @@ class Registry:
         """
         Store a scan; return the names (as sysfs writes addresses) of what appeared, vanished or changed.
 
-        What a look that began after the scan saw of a device stays.
+        What a look that began after the scan saw of a device stays, as long as the scan finds the same card there.
         """
         old = self.snapshot
         self._scan_begun = scan.begun
@@ -100,7 +100,9 @@ class Registry:
         """
         old = self.snapshot
         known = old.devices.get(device.address)
-        if known is None or begun <= self._scan_begun or _identity(known) != _identity(device):
+        if known is None or _identity(known) != _identity(device):
+            return False
+        if begun <= self._scan_begun or begun < self._look_begun.get(device.address, begun):
             return False
         self._look_begun[device.address] = begun
         device = replace(device, names=known.names, serial=known.serial)
@@ -111,7 +113,9 @@ class Registry:
 
     def _newer(self, scanned: PciDevice) -> PciDevice:
         looked = self.snapshot.devices.get(scanned.address) if scanned.address in self._look_begun else None
-        return looked if looked is not None and _identity(looked) == _identity(scanned) else scanned
+        if looked is None or _identity(looked) != _identity(scanned):
+            return scanned
+        return replace(looked, names=scanned.names, serial=scanned.serial)
 
     def replace_published(self, published: Iterable[PublishedDevice], version: int) -> frozenset[str]:
         """Store the whole list of PCIDevices as of *version*; return the names of those that changed."""

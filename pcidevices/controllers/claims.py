@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import structlog
 
@@ -18,6 +19,7 @@ from pcidevices.domain.conditions import Finding, condition
 from pcidevices.domain.decision import Decision
 from pcidevices.domain.device import PciDevice, Unreadable
 from pcidevices.domain.outlook import Outlook
+from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Bind, LoadModule, Probe, Step, Unbind
 from pcidevices.errors import DeviceNotTaken, HardwareError, NotFound
 from pcidevices.ports import Claims, Control, Events
@@ -35,6 +37,14 @@ _SCAN_PATIENCE = 0.5
 _ONCE_MORE = 0.5
 _ON_THE_WAY = frozenset({Reason.BINDING, Reason.WITHDRAWING})
 _USUAL = frozenset({Reason.READY, Reason.BINDING, Reason.GIVEN_BACK, Reason.LEFT_ON_VFIO, Reason.CLAIMED_BY_ANOTHER})
+
+
+class Looked(Protocol):
+    """Told of each look at a claimed device."""
+
+    def __call__(self, device: PciDevice, begun: float, *, by: str) -> object:
+        """What the look that *begun* then, of the claim *by*, saw."""
+        ...
 
 
 class ClaimReconciler:
@@ -59,7 +69,7 @@ class ClaimReconciler:
         pods: PodUsers,
         outlook: Callable[[Claim], Outlook] = lambda _: Outlook(),
         stepped: Callable[[], object] = lambda: None,
-        looked: Callable[[PciDevice, float], object] = lambda _, __: None,
+        looked: Looked = lambda *_, **__: None,
         now: Callable[[], str],
     ) -> None:
         self._node_name = node_name
@@ -78,7 +88,7 @@ class ClaimReconciler:
         self._tries: Counter[str] = Counter()
         self._unanswered: set[str] = set()
         """Claims whose last look the kernel did not answer in time: once may be a busy machine, twice is told."""
-        self._last_seen: dict[PciAddress, PciDevice | Unreadable | None] = {}
+        self._last_seen: dict[PciAddress, Sight] = {}
 
     async def reconcile(self, name: str) -> Result:
         first = self._registry.snapshot.claims.get(name)
@@ -120,9 +130,9 @@ class ClaimReconciler:
     async def _decide(self, claim: Claim, failure: HardwareError | None) -> Decision:
         begun = current_time()
         sight = await self._control.look(claim.address)
-        self._last_seen[claim.address] = sight.device
+        self._last_seen[claim.address] = sight
         if isinstance(sight.device, PciDevice):
-            self._looked(sight.device, begun)
+            self._note(claim, sight.device, begun)
         if sight.is_silent and claim.uid not in self._unanswered:
             self._unanswered.add(claim.uid)
             return Decision(status=claim.status, look_again=_ONCE_MORE)
@@ -140,6 +150,13 @@ class ClaimReconciler:
             failure=failure,
             tries=self._tries[claim.uid],
         )
+
+    def _note(self, claim: Claim, device: PciDevice, begun: float) -> None:
+        """What a failed probe leaves behind is announced by nobody: a scan is to confirm news, or correct them."""
+        is_news = _in_short(device) != _in_short(self._registry.snapshot.devices.get(claim.address))
+        self._looked(device, begun, by=claim.name)
+        if is_news:
+            self._stepped()
 
     async def _record(self, claim: Claim, decision: Decision) -> Claim:
         """See to it that whoever comes after us can undo what is done next."""
@@ -217,13 +234,15 @@ class ClaimReconciler:
 
     def _is_ahead_of_the_registry(self, address: PciAddress) -> bool:
         """
-        Whether the last look saw what no scan has seen yet.
+        Whether the last look saw what the registry has not: no device, another card, or another one of its group.
 
-        When the device comes to be again as the last scan saw it, the next scan finds nothing changed, and nobody
+        When that comes to be again as the last scan saw it, the next scan finds nothing changed, and nobody
         asks us to look: so we look again by ourselves, until both have seen the same.
         """
-        looked, scanned = self._last_seen.pop(address, None), self._registry.snapshot.devices.get(address)
-        return _in_short(looked) != _in_short(scanned)
+        sight, known = self._last_seen.pop(address, None), self._registry.snapshot.devices
+        device, others = (sight.device, sight.others) if sight else (None, ())
+        seen = [(address, device), *((one.address, one) for one in others if isinstance(one, PciDevice))]
+        return any(_in_short(one) != _in_short(known.get(at)) for at, one in seen)
 
     def _is_for_real_hardware(self, claim: Claim) -> bool:
         """A rehearsal under a real node's name must leave the claims for its real devices alone."""

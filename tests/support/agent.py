@@ -98,25 +98,27 @@ class Scene:
                     user_agent="pcidevices/test",
                 )
             )
+            here = node or self.node
+            modules = SimulatedModules(here.load_module)
             ids, hints = PciIds(pci_ids or builtin_pci_ids()), Debounce(quiet=0.05, limit=1)
             pulses = {feed: Pulse() for feed in (*FEEDS, HELD)}
             hardware = CountingHardware(
-                (node or self.node).sysfs,
+                here.sysfs,
                 pci_ids=ids,
                 hints=hints,
                 resync=600,
+                modules=modules,
                 pulse=pulses[HARDWARE],
                 longest_scan=longest_scan,
             )
             self.hardware.append(hardware)
-            here = node or self.node
             control = SysfsControl(
                 sysfs=here.sysfs,
                 proc=here.proc,
                 dev=here.dev,
                 udev=here.proc.parent / "udev",
                 kernel=in_threads(here.write),
-                modules=SimulatedModules(here.load_module),
+                modules=modules,
                 on_return=lambda _: hints.hint("late answer"),
                 patience=patience,
             )

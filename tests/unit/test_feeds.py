@@ -154,18 +154,18 @@ async def test_a_device_that_changed_concerns_the_claims_of_its_whole_iommu_grou
     assert asked == [["gpu"], ["gpu"], ["gpu"]]
 
 
-async def test_a_look_at_a_device_asks_for_what_a_scan_would_once() -> None:
-    """The claim of the other one in its IOMMU group too: it may be viable now."""
+async def test_a_look_at_a_device_asks_once_and_all_but_who_looked() -> None:
+    """The claim of the other one in its IOMMU group may be viable now."""
     desk = Desk()
     gpu, nic = (replace(d, iommu_group_members=(GPU.address, NIC.address)) for d in (GPU, NIC))
     desk.registry.replace_scan(Scan((gpu, nic), begun=1.0))
-    desk.registry.replace_claims([replace(a_claim(GPU), name="gpu")])
+    desk.registry.replace_claims([replace(a_claim(GPU), name="gpu"), replace(a_claim(NIC), name="nic")])
 
-    desk.feeds.looked(replace(nic, driver="vfio-pci"), 2.0)
-    assert [await desk.asked(INVENTORY)] == [[NIC_NAME]]
-    desk.feeds.looked(replace(nic, driver=None), 3.0)
+    desk.feeds.looked(replace(nic, driver="vfio-pci"), 2.0, by="nic")
+    assert await desk.asked(INVENTORY) == [NIC_NAME]
+    desk.feeds.looked(replace(nic, driver=None), 3.0, by="nic")
     assert await desk.asked(CLAIMS) == ["gpu"]
-    desk.feeds.looked(replace(nic, driver=None), 4.0)
+    desk.feeds.looked(replace(nic, driver=None), 4.0, by="nic")
     assert len(desk.queue) == 0
 
 

@@ -59,6 +59,23 @@ def test_of_a_scan_and_a_look_the_one_that_began_later_counts() -> None:
     assert registry.snapshot.devices[GPU.address] == GPU
 
 
+def test_of_two_looks_the_one_that_began_later_counts() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,), begun=1.0))
+    registry.replace_device(GIVEN, 3.0)
+
+    assert not registry.replace_device(GPU, 2.0)
+
+
+def test_what_only_a_scan_can_tell_is_news_also_of_one_that_began_before_the_look() -> None:
+    registry = Registry()
+    registry.replace_scan(Scan((GPU,), begun=1.0))
+    registry.replace_device(GIVEN, 3.0)
+
+    assert registry.replace_scan(Scan((replace(GPU, serial="S1"),), begun=2.0)) == {str(GPU.address)}
+    assert registry.snapshot.devices[GPU.address] == replace(GIVEN, names=GPU.names, serial="S1")
+
+
 @pytest.mark.parametrize("seen", [replace(GIVEN, device="ffff"), replace(GIVEN, subsystem="1:2"), NIC])
 def test_another_card_than_scans_know_is_left_to_the_next_scan(seen: PciDevice) -> None:
     registry = Registry()

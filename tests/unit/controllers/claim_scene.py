@@ -19,6 +19,7 @@ from pcidevices.domain.published import PublishedDevice
 from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Step
 from pcidevices.errors import Conflict, HardwareError, KubeletAway, NotFound, Unavailable
+from pcidevices.feeds import Feeds
 from pcidevices.ports import Listing, Plugin
 from pcidevices.registry import Registry
 from pcidevices.runtime.controller import Result
@@ -200,7 +201,7 @@ class Agent:
             events=self.events,
             pods=PodUsers(self.kubelet, self.kubelet.is_advertised),
             outlook=lambda _: outlook,
-            looked=self.registry.replace_device,
+            looked=Feeds(NODE, self.registry, lambda _: None).looked,
             now=lambda: now,
         )
         self.catch_up()
