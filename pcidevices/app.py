@@ -150,7 +150,9 @@ async def run(
         node_name, claims=world.cluster_claims, election=election, every=policy.node_grace, grace=policy.node_grace
     )
 
-    state = State(node_name, registry=registry, queues=queues, synced=feeds.synced, pulses=world.pulses)
+    state = State(
+        registry=registry, offers=lambda: plugins.offers, queues=queues, synced=feeds.synced, pulses=world.pulses
+    )
     async with create_task_group() as tg:
         tg.start_soon(_shown, state)
         if world.http is not None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from pcidevices import errors
 from pcidevices.api.reasons import Reason
-from pcidevices.domain.advertise import offers
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.claims import READY
 from pcidevices.domain.conditions import condition
 from pcidevices.domain.device import PciDevice
+from pcidevices.domain.offer import Offer
 from pcidevices.registry import Registry, Snapshot
 from pcidevices.runtime.controller import Request
 from pcidevices.runtime.pulse import Pulse
@@ -34,15 +34,15 @@ class State(Collector):
 
     def __init__(
         self,
-        node_name: str,
         *,
         registry: Registry,
+        offers: Callable[[], Mapping[str, Offer]],
         queues: Mapping[str, WorkQueue[Request]],
         synced: Mapping[str, bool],
         pulses: Mapping[str, Pulse],
     ) -> None:
-        self._node_name = node_name
         self._registry = registry
+        self._offers = offers
         self._queues = queues
         self._synced = synced
         self._pulses = pulses
@@ -52,7 +52,7 @@ class State(Collector):
         yield _by("state", "devices", "PCI functions of the node, by who has them", _devices(view))
         yield _one("published_devices", "PCIDevices of the node on the API server", len(view.published))
         yield _one("held_devices", "Devices that a pod has, as the kubelet says", _held(view))
-        yield _offered(view, self._node_name)
+        yield _offered(self._offers())
         yield _by("reason", "claims", "Claims for devices of the node, by the reason of Ready", _claims(view))
         deleting = sum(claim.deleting for claim in view.claims.values())
         yield _one("claims_deleting", "Claims that were deleted, and are not let go yet", deleting)
@@ -104,11 +104,10 @@ def _reason(claim: Claim) -> str:
     return reason if reason in _KNOWN else OTHER if reason else UNDECIDED
 
 
-def _offered(view: Snapshot, node_name: str) -> GaugeMetricFamily:
+def _offered(offers: Mapping[str, Offer]) -> GaugeMetricFamily:
     told = "Devices that are offered to the kubelet, by resource; it gives away the healthy ones"
     family = GaugeMetricFamily("pcidevices_offered_devices", told, labels=["resource", "health"])
-    offered = offers(view.devices, view.claims.values(), view.published, view.held, node_name=node_name)
-    for resource, offer in offered.items():
+    for resource, offer in offers.items():
         healthy = sum(device.unhealthy is None for device in offer.devices)
         family.add_metric([resource, "healthy"], healthy)
         family.add_metric([resource, "unhealthy"], len(offer.devices) - healthy)

@@ -51,8 +51,8 @@ class ClaimReconciler:
     """
     Reconciles one claim, named by its object's name.
 
-    One turn is: look, decide, record, take the steps; and look again, until nothing is left to do or the same
-    steps would be taken again.
+    One turn is: look, decide, record, look again, take the steps; and so on, until nothing is left to do or the
+    same steps would be taken again. No step is taken before what undoes it is recorded.
     Devices of one IOMMU group have their turns one after another. The look is a fresh one: what the
     registry has was seen before somebody mounted the disk.
     """
@@ -109,13 +109,13 @@ class ClaimReconciler:
     async def _turns(self, claim: Claim) -> Result:
         failure: HardwareError | None = None
         taken: tuple[Step, ...] = ()
-        is_recorded = False
+        noted: tuple[object, ...] | None = None
         while True:
             decision = await self._decide(claim, failure)
             if failure is not None or not decision.steps:
                 return await self._conclude(claim, decision, failure)
-            if not is_recorded:
-                recorded, is_recorded = await self._record(claim, decision), True
+            if noted != (record := _record_of(decision.status)):  # also when a host driver has just come to have it
+                noted, recorded = record, await self._record(claim, decision)
                 if recorded is not claim:  # that may have taken minutes, and the host a disk meanwhile
                     claim = recorded
                     continue

@@ -58,6 +58,7 @@ class Plugins:
         self._running: dict[str, _Running] = {}
         self._refused: Mapping[PciAddress, Finding] = {}
         self._offered_as: Mapping[PciAddress, str] = {}
+        self._offers: Mapping[str, Offer] = {}
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """For ever; cancelled, all plugins end in order. It has started when it knows what cannot be offered."""
@@ -75,7 +76,7 @@ class Plugins:
                 )
                 self._offered_as = {one.address: name for name, of in found.offers.items() for one in of.devices}
                 self._refuse(found.refused)
-                wanted = found.offers
+                self._offers = wanted = found.offers
                 for name in self._running.keys() - wanted.keys():
                     self._running.pop(name).scope.cancel()
                 for name, offer in wanted.items():
@@ -83,6 +84,11 @@ class Plugins:
                 if not started:
                     started = True
                     task_status.started()
+
+    @property
+    def offers(self) -> Mapping[str, Offer]:
+        """What is offered now, by the resource's name; never changed, so that it may be read by any thread."""
+        return self._offers
 
     def refusal(self, address: PciAddress) -> Finding | None:
         """Why a claimed device cannot be offered under its name; None when it can."""

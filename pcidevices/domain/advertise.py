@@ -59,7 +59,7 @@ def advertised(
     for one in held:
         for address in _addresses(one.ids):
             told = published.get(address.object_name(node_name))
-            names = _own_names(told) if told is not None else (offered_as.get(address),)
+            names = _own_names(told) if told is not None and _is_named(told) else (offered_as.get(address),)
             if one.resource_name in offered or one.resource_name in names:
                 why = "it is held by a pod, and not claimed any more"
                 offered[one.resource_name].setdefault(address, _offered(address, devices, why))
@@ -72,18 +72,6 @@ def advertised(
         },
         {address: refused[name] for address, name in claimed_as.items() if name in refused},
     )
-
-
-def offers(
-    devices: Mapping[PciAddress, PciDevice],
-    claims: Iterable[Claim],
-    published: Mapping[str, PublishedDevice],
-    held: Iterable[HeldDevice],
-    *,
-    node_name: str,
-) -> Mapping[str, Offer]:
-    """The offers alone."""
-    return advertised(devices, claims, published, held, node_name=node_name).offers
 
 
 def resource_of(device: PublishedDevice, claim: Claim) -> str:

@@ -29,7 +29,7 @@ def counted() -> Iterator[Metric]:
 
 
 def looked_at() -> Iterator[Metric]:
-    for family in State("janus", registry=Registry(), queues={}, synced={}, pulses={}).collect():
+    for family in State(registry=Registry(), offers=dict, queues={}, synced={}, pulses={}).collect():
         yield family.name, family.type, tuple(family._labelnames)
 
 

@@ -55,7 +55,7 @@ def labels_of_each() -> dict[str, set[str]]:
         if isinstance(one, MetricWrapperBase):
             ends = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(str(one._type), ("",))
             found |= {one._name + end: {*one._labelnames, *(["le"] if end == "_bucket" else [])} for end in ends}
-    for family in State("janus", registry=Registry(), queues={}, synced={}, pulses={}).collect():
+    for family in State(registry=Registry(), offers=dict, queues={}, synced={}, pulses={}).collect():
         found[family.name] = set(family._labelnames)
     return found
 

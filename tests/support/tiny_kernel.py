@@ -143,6 +143,10 @@ class TinyKernel:
             raise SysfsWriteFailed(f"{driver}/bind: no such device (ENODEV)")
         self._give_to(driver)
 
+    def give_to_the_host(self) -> None:
+        """As when the module of a host driver has just been loaded."""
+        self._probe()
+
     def _probe(self) -> None:
         if self.device is not None and self.driver is None:
             candidates = (self.override,) if self.override else self.knows

@@ -9,12 +9,13 @@ import pytest
 from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
 from pcidevices.domain.device import Scan, Unreadable
 from pcidevices.domain.held import HeldDevice
+from pcidevices.domain.offer import Offer, OfferedDevice
 from pcidevices.registry import Registry
 from pcidevices.runtime.controller import Request
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.workqueue import WorkQueue
 from pcidevices.state import State
-from tests.support.builders import NODE, a_bridge, a_claim, a_condition, a_device, a_gpu, a_nic, a_published
+from tests.support.builders import a_bridge, a_claim, a_condition, a_device, a_gpu, a_nic, a_published
 
 
 GPU, NIC = a_gpu(driver="vfio-pci"), a_nic()
@@ -25,10 +26,10 @@ class Scrape:
     """All that a scrape finds, by name and the values of its labels."""
 
     def __init__(self, registry: Registry, **parts: Any) -> None:
-        empty: dict[str, Any] = {"queues": {}, "synced": {}, "pulses": {}}
+        empty: dict[str, Any] = {"offers": dict, "queues": {}, "synced": {}, "pulses": {}}
         self._found = {
             (sample.name.removeprefix("pcidevices_"), *sample.labels.values()): sample.value
-            for family in State(NODE, registry=registry, **(empty | parts)).collect()
+            for family in State(registry=registry, **(empty | parts)).collect()
             for sample in family.samples
         }
 
@@ -75,15 +76,13 @@ def test_no_claim_is_a_figure_too(registry: Registry) -> None:
 
 
 def test_what_is_offered_is_told_by_resource_and_health(registry: Registry) -> None:
-    registry.replace_scan(Scan((GPU,)))
+    gpu, nic = OfferedDevice(address=GPU.address), OfferedDevice(address=NIC.address, unhealthy="it is gone")
     registry.replace_published([a_published(GPU)], 1)
-    registry.replace_claims([a_claim(GPU, status=READY)])
-    resource = a_published(GPU).status.resource_name
 
-    scrape = Scrape(registry)
+    scrape = Scrape(registry, offers=lambda: {"a.com/b": Offer("a.com/b", (gpu, nic, nic))})
 
-    assert scrape["offered_devices", resource, "healthy"] == 1
-    assert scrape["offered_devices", resource, "unhealthy"] == 0
+    assert scrape["offered_devices", "a.com/b", "healthy"] == 1
+    assert scrape["offered_devices", "a.com/b", "unhealthy"] == 2
     assert scrape["published_devices"] == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pcidevices.domain.claim import Claim
@@ -119,3 +121,30 @@ async def test_deleting_ends_when_the_kernel_gives_the_device_to_vfio_again() ->
 
     assert server.objects == {}
     assert agent.events.reasons[-1] == "!GivenToAnotherDriver"
+
+
+class ProbingServer(ClaimServer):
+    """A host driver comes to have the device while it takes its time to answer."""
+
+    def __init__(self, kernel: TinyKernel) -> None:
+        super().__init__()
+        self._kernel = kernel
+
+    async def hold(self, claim: Claim) -> Claim:
+        self._kernel.give_to_the_host()
+        return await super().hold(claim)
+
+
+async def test_a_driver_that_came_while_the_record_was_written_is_recorded_before_it_is_unbound() -> None:
+    """As at the start of a node, when a claim for a device without driver is there before the driver's module."""
+    kernel = TinyKernel(replace(a_gpu(), driver=None), knows=("nvidia",), drivers={"nvidia", "vfio-pci"})
+    server = claimed(ProbingServer(kernel))
+    agent = Agent(server, kernel)
+
+    await agent.settle()
+    assert kernel.driver == "vfio-pci"
+    assert server.objects[NAME].status.kernel_driver_to_unbind == "nvidia"
+    server.delete(NAME)
+    await agent.settle()
+
+    assert kernel.driver == "nvidia"

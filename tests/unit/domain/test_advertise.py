@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pcidevices.api.v1beta1 import PCIDeviceStatus
-from pcidevices.domain.advertise import Advertised, advertised, offers
+from pcidevices.domain.advertise import Advertised, advertised
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.held import HeldDevice
@@ -42,7 +42,7 @@ def offered(
         for one in published
     ]
     by_address = {device.address: device for device in devices}
-    return offers(by_address, claims, {one.name: one for one in published}, held, node_name=NODE)
+    return advertised(by_address, claims, {one.name: one for one in published}, held, node_name=NODE).offers
 
 
 def test_a_claimed_device_on_its_vfio_driver_is_healthy() -> None:
@@ -131,7 +131,7 @@ def test_a_device_that_vanished_stays_in_the_offer_while_it_is_claimed() -> None
     gpu = on_vfio(a_gpu())
     published = a_published(gpu)
 
-    offer = offers({}, [a_ready_claim(gpu)], {published.name: published}, (), node_name=NODE)[NAME]
+    offer = advertised({}, [a_ready_claim(gpu)], {published.name: published}, (), node_name=NODE).offers[NAME]
 
     assert "not on the node" in (offer.devices[0].unhealthy or "")
 
@@ -204,13 +204,16 @@ def test_what_only_a_pod_holds_gives_way_to_what_is_claimed() -> None:
     assert found.refused == {}
 
 
-def test_a_device_stays_in_the_offer_while_somebody_has_deleted_its_object() -> None:
+@pytest.mark.parametrize("is_made_anew", [False, True])
+def test_a_device_stays_in_the_offer_while_somebody_has_deleted_its_object(*, is_made_anew: bool) -> None:
     """Else the kubelet would have none of it for a moment, and take one that a pod holds for free."""
     gpu, nic = on_vfio(a_gpu()), on_vfio(a_nic())
+    fresh = [replace(a_published(one), status=PCIDeviceStatus()) for one in (gpu, nic)] if is_made_anew else []
+    published = {one.name: one for one in fresh}
     devices, held = {gpu.address: gpu, nic.address: nic}, (HeldDevice("default", "vm", "compute", "a.com/nic", (NIC,)),)
     offered_as = {gpu.address: "a.com/gpu", nic.address: "a.com/nic"}
 
-    found = advertised(devices, [FIRST], {}, held, node_name=NODE, offered_as=offered_as)
+    found = advertised(devices, [FIRST], published, held, node_name=NODE, offered_as=offered_as)
 
     assert {name: [str(one.address) for one in offer.devices] for name, offer in found.offers.items()} == {
         "a.com/gpu": [GPU],

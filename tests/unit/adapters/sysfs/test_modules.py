@@ -166,6 +166,7 @@ def test_a_module_that_depmod_lists_can_be_loaded_and_another_cannot(root: Path)
     assert modules.has("vfio_pci")
     assert modules.has("mlx5_vfio_pci")
     assert modules.has("qat_vfio_pci") is False
+    assert modules.has("vfio") is False, "others need it, and it is not there itself"
 
 
 def test_without_a_list_of_modules_nobody_knows(root: Path) -> None:
