@@ -7,6 +7,7 @@ import threading
 
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import ParamSpec, TypeVar
 
 from anyio import Event, move_on_after
@@ -14,6 +15,10 @@ from anyio import Event, move_on_after
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_MOST_IDLE = 4
+_idle: list[SimpleQueue[Callable[[], None]]] = []
+"""Of each thread that has nothing to do, where it waits for something. Whoever starts a thread waits for it to run."""
 
 
 def on_the_loop(call: Callable[P, object]) -> Callable[P, None]:
@@ -52,7 +57,7 @@ async def in_daemon_thread(call: Callable[[], T], *, overdue: float, tell_overdu
             raised.append(error)
         tell_done()
 
-    threading.Thread(target=run, daemon=True, name="daemon call").start()
+    _in_some_thread(run)
     lasted = 0.0
     while not done.is_set():
         with move_on_after(overdue):
@@ -63,3 +68,21 @@ async def in_daemon_thread(call: Callable[[], T], *, overdue: float, tell_overdu
     if raised:
         raise raised[0]
     return returned[0]
+
+
+def _in_some_thread(call: Callable[[], None]) -> None:
+    """One that is idle, or a new one; it never waits for those that are busy, which may be so for ever."""
+    try:
+        todo = _idle.pop()
+    except IndexError:
+        todo = SimpleQueue()
+        threading.Thread(target=_work, args=(todo,), daemon=True, name="daemon call").start()
+    todo.put(call)
+
+
+def _work(todo: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        todo.get()()
+        if len(_idle) >= _MOST_IDLE:
+            return
+        _idle.append(todo)
