@@ -19,7 +19,8 @@ from pcidevices.domain.steps import LoadModule, SetOverride, Step
 
 from .modules import Modules
 from .patience import Questions, in_a_thread
-from .seeing import Places, ask, see, together
+from .seeing import Places, override_of, see, together
+from .slow import serial_of
 from .stepwrites import DeviceStep, must_have, refusal, told, write_of
 from .underway import WritesUnderWay
 from .writers import ReadAndWrite
@@ -32,7 +33,7 @@ PATIENCE = 5.0
 LOOK_PATIENCE = 10.0
 """Seconds for a look at what the kernel tells at once: only a host that is short of processors needs them."""
 SILENCE = 2.0
-"""Seconds after which a device has not answered; on a host that is slow to tell the rest, twice what that took."""
+"""Seconds after which a device has not answered; on a host that was slow to tell the rest, twice what that took."""
 _LOOKS_AT_ONCE = 4
 _WRITES_AT_ONCE = 16
 
@@ -43,7 +44,7 @@ class SysfsControl:
 
     *kernel* reads and writes what may hang, *modules* loads drivers; nothing is changed in any other way.
     *on_return* is called for a device for which the kernel has answered after all, be it to a write or to a look.
-    Leaving waits for nothing that hangs.
+    Leaving waits for nothing that hangs. *serial_of* reads the serial number of the device in a folder; it may hang.
     """
 
     def __init__(  # noqa: PLR0913  four folders, and what acts on them
@@ -59,6 +60,7 @@ class SysfsControl:
         patience: float = PATIENCE,
         look_patience: float = LOOK_PATIENCE,
         silence: float = SILENCE,
+        serial_of: Callable[[Path], str | None] = serial_of,
     ) -> None:
         self._places = Places(sysfs=sysfs, proc=proc, dev=dev, udev=udev)
         self._kernel = kernel
@@ -68,7 +70,10 @@ class SysfsControl:
         self._tasks = create_task_group()
         self._under_way = WritesUnderWay(self._tasks, patience=patience, on_return=on_return)
         self._sights: Questions[PciAddress] = Questions(self._tasks, on_late=on_return)
-        self._rests: Questions[PciAddress] = Questions(self._tasks, on_late=on_return)
+        self._overrides: Questions[PciAddress] = Questions(self._tasks, on_late=on_return)
+        # Apart: a dying device never tells its serial number, and that is no reason to leave it where it is.
+        self._serials: Questions[PciAddress] = Questions(self._tasks, on_late=on_return)
+        self._serial_of = serial_of
         # Threads that look at once only slow each other down, until the patience of some has gone.
         self._looks = CapacityLimiter(_LOOKS_AT_ONCE)
         self._writes = CapacityLimiter(_WRITES_AT_ONCE)
@@ -86,15 +91,19 @@ class SysfsControl:
     async def look(self, address: PciAddress) -> Sight:
         async with self._looks:
             begun = current_time()
-            rest_of = self._rests.ask(address, lambda: ask(address, self._places, self._kernel.read))
-            sight_of = self._sights.ask(address, lambda: in_a_thread(lambda: see(address, self._places, self._modules)))
-            sight = await sight_of(self._look_patience)
-            rest = await rest_of(max(self._silence, 2 * (current_time() - begun)))
-        is_silent = sight is None or rest is None
+            home = self._places.home(address)
+            override_in = self._overrides.ask(address, lambda: override_of(home, self._kernel.read))
+            serial_in = self._serials.ask(address, lambda: in_a_thread(lambda: self._serial_of(home)))
+            sight_in = self._sights.ask(address, lambda: in_a_thread(lambda: see(address, self._places, self._modules)))
+            sight = await sight_in(self._look_patience)
+            # What has never come says nothing of how slow the host is. Both waits count from the beginning.
+            patience = self._silence if sight is None else max(self._silence, 2 * (current_time() - begun))
+            override = await override_in(patience)
+            serial = await serial_in(patience)
+        is_silent = sight is None or override is None
         if sight is None:
             sight = Sight(address=address, device=Unreadable(str(address), "the kernel does not answer"))
-        if rest is not None:
-            sight = together(sight, rest)
+        sight = together(sight, override, serial=serial)
         return replace(sight, is_silent=is_silent, write_under_way=self._under_way.told(address))
 
     async def take(self, step: Step) -> None:

@@ -20,8 +20,6 @@ from .holders import holders
 from .hostuse import host_uses
 from .modules import Modules
 from .neighbourhood import neighbourhood
-from .patience import in_a_thread
-from .slow import serial_of
 from .vfiodrivers import pci_drivers, vfio_driver, vfio_drivers, vfio_modules_of
 from .writers import Read
 
@@ -42,12 +40,15 @@ class Places:
     dev: Path
     udev: Path
 
+    def home(self, address: PciAddress) -> Path:
+        """The folder of the device at *address*."""
+        return self.sysfs / "bus/pci/devices" / str(address)
 
-class Asked(NamedTuple):
-    """What the kernel may tell late or never."""
 
-    override: str | None
-    serial: str | None
+class Override(NamedTuple):
+    """What the kernel has answered: the only driver that may have the device; None for any."""
+
+    driver: str | None
 
 
 def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
@@ -75,30 +76,28 @@ def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
     )
 
 
-async def ask(address: PciAddress, places: Places, read: Read) -> Asked | None:
+async def override_of(home: Path, read: Read) -> Override | None:
     """
-    See the rest: on Linux 6.1 the override waits for an unbind that hangs, and a serial number for the device.
+    Read the driver override of the device in folder *home*; on Linux 6.1 that waits for an unbind that hangs.
 
     None when there is no answer: that an override cannot be read does not mean that there is none.
     """
-    home = places.sysfs / "bus/pci/devices" / str(address)
-    serial = await in_a_thread(lambda: serial_of(home))
     try:
         override = (await read(home / "driver_override")).strip()
     except OSError as error:
         if error.errno not in _GONE:  # of the process that reads, perhaps: it could not be started, or was killed
-            log.debug("override.unread", address=str(address), error=str(error))
+            log.debug("override.unread", address=home.name, error=str(error))
             return None
         override = ""
-    return Asked(None if override in _NO_OVERRIDE else override, serial)
+    return Override(None if override in _NO_OVERRIDE else override)
 
 
-def together(sight: Sight, asked: Asked) -> Sight:
-    """Both parts of a look."""
+def together(sight: Sight, override: Override | None, *, serial: str | None) -> Sight:
+    """All parts of a look; None is what has not been answered. A serial number that is not known tells nothing."""
     device = sight.device
-    if asked.serial and isinstance(device, PciDevice):
-        device = replace(device, serial=asked.serial)
-    return replace(sight, device=device, override=asked.override)
+    if serial and isinstance(device, PciDevice):
+        device = replace(device, serial=serial)
+    return replace(sight, device=device, override=override.driver if override else None)
 
 
 def _host_uses(device: PciDevice, for_vms: frozenset[str], places: Places) -> tuple[HostUse, ...]:

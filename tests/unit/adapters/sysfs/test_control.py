@@ -5,86 +5,22 @@ from __future__ import annotations
 import errno
 import os
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from anyio import Event, create_task_group, fail_after, sleep
+from anyio import create_task_group, sleep, wait_all_tasks_blocked
+from anyio.lowlevel import checkpoint
 from structlog.testing import capture_logs
 
 from pcidevices.adapters.sysfs.control import SysfsControl
-from pcidevices.adapters.sysfs.modules import KernelModules
-from pcidevices.adapters.sysfs.writers import ReadAndWrite, in_threads
+from pcidevices.adapters.sysfs.writers import in_threads
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Bind, ClearOverride, LoadModule, Probe, SetOverride, Unbind
 from pcidevices.errors import DriverMissing, SysfsWriteFailed, WriteTimedOut
-from tests.support.sysfs_tree import NIC, SysfsTree
-
-
-A, B = PciAddress.parse("0000:04:00.0"), PciAddress.parse("0000:05:00.0")
-SOON, LOOK_PATIENCE, SILENCE = 0.05, 0.4, 0.2
-
-
-class Kernel:
-    """Takes what is written; for some devices only once it is told to."""
-
-    def __init__(self) -> None:
-        self.written: list[tuple[str, str]] = []
-        self.hangs_for: set[PciAddress] = set()
-        self.goes_on = Event()
-        self.error: OSError | None = None
-        self.unreadable: OSError | None = None
-
-    async def write(self, path: Path, text: str) -> None:
-        self.written.append((path.name, text))
-        if any(str(address) in (text, path.parent.name) for address in self.hangs_for):
-            await self.goes_on.wait()
-        if self.error is not None:
-            raise self.error
-
-    async def read(self, path: Path) -> str:
-        if path.parent.name in {str(address) for address in self.hangs_for}:
-            await self.goes_on.wait()
-        if self.unreadable is not None:
-            raise self.unreadable
-        return "(null)\n"
-
-
-class Scene:
-    def __init__(self, tree: SysfsTree) -> None:
-        self.kernel = Kernel()
-        self.returned: list[PciAddress] = []
-        self.has_returned = Event()
-        (tree.root / "bus/pci/drivers/vfio-pci").mkdir(parents=True)
-        for address in (A, B):
-            tree.plug(str(address), replace(NIC, attributes={"driver_override": "(null)\n"}), driver="e1000e")
-        self._tree = tree
-
-    def note(self, address: PciAddress) -> None:
-        self.returned.append(address)
-        self.has_returned.set()
-
-    @asynccontextmanager
-    async def control(self, *, patience: float = SOON, silence: float = SILENCE) -> AsyncIterator[SysfsControl]:
-        nowhere = self._tree.root / "nowhere"
-        with fail_after(10):
-            async with SysfsControl(
-                sysfs=self._tree.root,
-                proc=nowhere,
-                dev=nowhere,
-                udev=nowhere,
-                kernel=ReadAndWrite(self.kernel.read, self.kernel.write),
-                modules=KernelModules(nowhere / "lib/modules", modprobe="true"),
-                on_return=self.note,
-                patience=patience,
-                look_patience=LOOK_PATIENCE,
-                silence=silence,
-            ) as control:
-                yield control
+from tests.support.sysfs_tree import SysfsTree
+from tests.unit.adapters.sysfs.scene import LOOK_PATIENCE, A, B, Scene
 
 
 @pytest.fixture
@@ -271,6 +207,25 @@ async def test_on_a_host_that_is_slow_in_everything_a_device_has_longer_to_answe
         scene.kernel.goes_on.set()
 
     assert [sight.is_silent for sight in sights] == [False]
+
+
+async def test_what_cannot_be_seen_at_all_buys_the_rest_no_more_time(scene: Scene, tree: SysfsTree) -> None:
+    """All looks wait for the list of module aliases, a FIFO; the one at A began first, and is not the last to end."""
+    aliases = _fifo_of_aliases(tree)
+    scene.kernel.hangs_for = {A}
+    sights: list[Sight] = []
+
+    async def look(control: SysfsControl) -> None:
+        sights.append(await control.look(A))
+
+    async with scene.control() as control, create_task_group() as tg:
+        tg.start_soon(look, control)
+        await checkpoint()
+        await control.look(B)
+        await wait_all_tasks_blocked()
+
+        assert [sight.is_silent for sight in sights] == [True]
+        await in_threads(_write_text).write(aliases, "")
 
 
 async def test_when_nothing_at_all_can_be_read_the_device_is_unreadable(scene: Scene, tree: SysfsTree) -> None:

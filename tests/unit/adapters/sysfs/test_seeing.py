@@ -16,7 +16,7 @@ from pcidevices.adapters.sysfs.hardware import SysfsHardware
 from pcidevices.adapters.sysfs.modules import KernelModules
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.scan import scan
-from pcidevices.adapters.sysfs.seeing import Asked, Places, ask, see, together
+from pcidevices.adapters.sysfs.seeing import Override, Places, override_of, see, together
 from pcidevices.adapters.sysfs.writers import Read, in_threads
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, PhysicalFunction, Unreadable
@@ -192,24 +192,24 @@ def test_the_machines_uuid_is_told_in_lower_case(tree: SysfsTree, places: Places
 async def test_an_override_that_is_none_is_told_as_none(
     tree: SysfsTree, places: Places, text: str, override: str | None
 ) -> None:
-    tree.plug(str(ADDRESS), replace(NIC, attributes={"driver_override": text, "serial_number": "7\n"}))
+    tree.plug(str(ADDRESS), replace(NIC, attributes={"driver_override": text}))
 
-    assert await ask(ADDRESS, places, READ) == Asked(override, "7")
+    assert await override_of(places.home(ADDRESS), READ) == Override(override)
 
 
-async def test_of_a_device_that_is_gone_nothing_is_told(places: Places) -> None:
-    assert await ask(NOWHERE, places, READ) == Asked(None, None)
+async def test_a_device_that_is_gone_has_no_override(places: Places) -> None:
+    assert await override_of(places.home(NOWHERE), READ) == Override(None)
 
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.ENODEV])
 async def test_a_device_that_goes_while_it_is_asked_has_no_override(places: Places, number: int) -> None:
-    assert await ask(ADDRESS, places, refusing(number)) == Asked(None, None)
+    assert await override_of(places.home(ADDRESS), refusing(number)) == Override(None)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EAGAIN, errno.ENOMEM, errno.EACCES])
 async def test_an_override_that_cannot_be_read_is_not_taken_for_none(places: Places, number: int) -> None:
     """A claim would be let go with its override left behind."""
-    assert await ask(ADDRESS, places, refusing(number)) is None
+    assert await override_of(places.home(ADDRESS), refusing(number)) is None
 
 
 def refusing(number: int) -> Read:
@@ -220,11 +220,18 @@ def refusing(number: int) -> Read:
     return read
 
 
-def test_both_parts_of_a_look_make_one(tree: SysfsTree, places: Places) -> None:
+def test_all_parts_of_a_look_make_one(tree: SysfsTree, places: Places) -> None:
     tree.plug(str(ADDRESS), NIC)
 
-    whole = together(seen(places), Asked("vfio-pci", "7"))
+    whole = together(seen(places), Override("vfio-pci"), serial="7")
 
     assert whole.override == "vfio-pci"
     assert isinstance(whole.device, PciDevice)
     assert whole.device.serial == "7"
+
+
+def test_what_has_not_been_answered_leaves_a_look_as_it_is(tree: SysfsTree, places: Places) -> None:
+    tree.plug(str(ADDRESS), NIC)
+    sight = seen(places)
+
+    assert together(sight, None, serial=None) == sight
