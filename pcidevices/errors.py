@@ -154,7 +154,7 @@ class KubeletAway(KubeletError):
 
 
 class SocketUnusable(KubeletError):
-    """A plugin's socket cannot be made in the kubelet's folder."""
+    """A plugin's socket cannot be made in the kubelet's folder, or another device plugin listens there."""
 
     reason = "SocketUnusable"
 

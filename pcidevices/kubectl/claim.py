@@ -31,7 +31,7 @@ from .batch import one_by_one
 from .duration import duration
 from .finding import add_choice
 from .following import turns
-from .making import claim_for, user_of
+from .making import claim_for
 from .objects import CLAIM_RESOURCE, CLAIMS, Claim
 from .output import add_output, print_done, print_objects
 from .planning import planned
@@ -73,11 +73,10 @@ def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
     if plan is None:
         return 1
     named = {device.name for device in plan.named}
-    user = user_of(kubectl)
     bodies = [
         claim_for(
             device,
-            user,
+            plan.user,
             allowed=flags.allow_protected and device.name in named,
             reason=flags.reason,
             unpooled=flags.disable_resource_pooling,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -27,16 +28,18 @@ class Parser(argparse.ArgumentParser):
         self.exit(1, f"error: {message}\nSee '{self.prog} --help' for usage.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # noqa: ANN401  as in argparse
-        return super().parse_known_args(self._spelled_out(args or ()), namespace)
+        return super().parse_known_args(self._spelled_out(args), namespace)
 
-    def _spelled_out(self, argv: Sequence[str]) -> list[str]:
+    def _spelled_out(self, given: Sequence[str] | None) -> list[str]:
+        """The words, or without any those of the program; doing it twice changes nothing more."""
+        argv = sys.argv[1:] if given is None else given
         switches = {name for action in self._actions if action.nargs == 0 for name in action.option_strings}
         out: list[str] = []
         for index, word in enumerate(argv):
             if word == "--":
                 return [*out, *argv[index:]]
-            name, given, value = word.partition("=")
-            if given and name in switches and value in {"true", "false"}:
+            name, equals, value = word.partition("=")
+            if equals and name in switches and value in {"true", "false"}:
                 out += [name] if value == "true" else []
             else:
                 out.append(word)
@@ -52,8 +55,8 @@ class Leaf(Parser):
         if self._mixes:  # a part of it, with the words or with the flags alone
             return super().parse_known_args(args, namespace)
         self._mixes = True
-        try:
-            return self.parse_known_intermixed_args(args, namespace)
+        try:  # not every Python comes back here from there, so that the switches are spelled out before
+            return self.parse_known_intermixed_args(self._spelled_out(args), namespace)
         finally:
             self._mixes = False
 

@@ -24,7 +24,7 @@ from .transport import Kubectl
 
 DEVICES = f"/apis/{API_VERSION}/pcidevices"
 CLAIMS = f"/apis/{API_VERSION}/pcideviceclaims"
-DEVICE_KIND, CLAIM_KIND = f"pcidevices.{GROUP}", f"pcideviceclaims.{GROUP}"
+DEVICE_KIND = f"pcidevices.{GROUP}"
 CLAIM_RESOURCE = f"pcideviceclaim.{GROUP}"
 """As kubectl calls a claim in what it says."""
 NODES, NODES_AT_ONCE = "/api/v1/nodes", 50

@@ -16,8 +16,11 @@ import time
 from io import BufferedReader
 
 
-_SOON, _PATIENCE = 0.25, 2.0
-"""Seconds: for which kubectl may run on after its last words; to wait for what it had said when it ended."""
+_SOON, _DOUBT, _PATIENCE = 0.25, 2.0, 2.0
+"""
+Seconds: for which kubectl may run on after its last words; for which it may where they tell of a failure, as a
+credential plug-in's can that then waits for a person; to wait for what kubectl had said when it ended.
+"""
 _CHUNK = 1 << 16
 _FAILURE = re.compile(
     rb"^(?:Error from server|error: |The connection to the server |Unable to connect to the server|The .* is invalid)",
@@ -30,11 +33,13 @@ class Overheard:
 
     def __init__(self, ear: BufferedReader) -> None:
         self._kept, self._passed_on = b"", b""
+        self._has_ended = False
         self._listener = threading.Thread(target=self._listen, args=(ear,), daemon=True)
         self._listener.start()
 
     def when_ended(self) -> Overheard:
         """Complete, after kubectl's end; what a credential plug-in left behind may go on and is not waited for."""
+        self._has_ended = True
         self._listener.join(_PATIENCE)
         return self
 
@@ -56,9 +61,9 @@ class Overheard:
             while True:
                 failure = _FAILURE.search(self._kept)
                 others = len(self._kept) if failure is None else failure.start()
-                left = max(0.0, since + _SOON - time.monotonic()) if others else None
-                if not selector.select(left):
-                    self._pass_on(others)
+                wait = _SOON if others else _DOUBT if self._kept and not self._has_ended else None
+                if not selector.select(None if wait is None else max(0.0, since + wait - time.monotonic())):
+                    self._pass_on(others or (0 if self._has_ended else len(self._kept)))
                     continue
                 chunk = ear.read1(_CHUNK)
                 if not chunk:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pcidevices.api.reasons import Reason
 
 from .finding import chosen
+from .making import user_of
 from .objects import Claim, Device, claims, devices, owners
 from .progress import is_refused
 from .refusals import Objection, group_of, is_bridge, not_viable, objection
@@ -45,6 +46,8 @@ class Plan:
     """Those, and what comes with them."""
     around: Neighbourhood
     taken: Mapping[tuple[str, str], Claim]
+    user: str
+    """Who asks; empty where the server does not tell."""
 
     def alone(self, made: Collection[str]) -> dict[str, Objection]:
         """Of the devices whose claims are made, those whose IOMMU group does not come along, and what of it stays."""
@@ -64,9 +67,11 @@ def planned(flags: argparse.Namespace, kubectl: Kubectl) -> Plan | None:
     The devices that the flags mean, or None when one of them cannot be claimed; why is said on stderr.
 
     Of devices chosen by labels alone, those that cannot be claimed are left out. One that is named with its group and
-    is claimed already is passed over, and the rest of its group is not.
+    who asks has claimed already is passed over, and the rest of its group is not; where the server does not tell who
+    asks, nothing is theirs.
     """
     named = chosen(flags, kubectl)
+    user = user_of(kubectl)
     taken = owners(claims(kubectl))
     around = Neighbourhood(kubectl)
     by_labels = not flags.device and not flags.address
@@ -74,7 +79,7 @@ def planned(flags: argparse.Namespace, kubectl: Kubectl) -> Plan | None:
     passed_over: list[Device] = []
     for device in named:
         claim = taken.get(device.place)
-        if claim is not None and flags.group and not by_labels:
+        if flags.group and not by_labels and _is_of(claim, user):
             passed_over.append(device)
             continue
         why = objection(device, around(device), claim, allowed=flags.allow_protected) or _no_address(device)
@@ -91,7 +96,7 @@ def planned(flags: argparse.Namespace, kubectl: Kubectl) -> Plan | None:
     if not wanted:
         print("error: nothing is left to be claimed", file=sys.stderr)
         return None
-    return Plan(named_ones, tuple(wanted.values()), around, taken)
+    return Plan(named_ones, tuple(wanted.values()), around, taken, user)
 
 
 def _add_groups(
@@ -111,6 +116,10 @@ def _add_groups(
             else:
                 wanted[other.name] = other
     return before
+
+
+def _is_of(claim: Claim | None, user: str) -> bool:
+    return claim is not None and bool(user) and claim.spec.user_name == user
 
 
 def _no_address(device: Device) -> Objection | None:

@@ -43,7 +43,8 @@ _REMEDIES: Mapping[str, str] = {
     # the kubelet
     errors.KubeletAway.reason: "see that the kubelet runs, and that its folder is the one that the agent's pod mounts",
     errors.RegistrationRefused.reason: "mostly the name breaks the kubelet's rules; its words say which one",
-    errors.SocketUnusable.reason: "see that the kubelet's folder can be written to, and who removes files there",
+    errors.SocketUnusable.reason: "end the other device plug-in, if one listens there; else see that the kubelet's "
+    "folder can be written to, and who removes files there",
     Reason.NOT_REGISTERED: "wait a few seconds; then read the agent's log: plugin.unregistered says why",
     Reason.SOCKET_GONE: "wait a few seconds: the agent makes it anew; see who removes files there",
     Reason.SECOND_PROVIDER: "end the other device plug-in: two cannot share a resource",

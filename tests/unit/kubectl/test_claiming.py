@@ -115,16 +115,41 @@ def test_one_that_is_refused_keeps_none_of_the_others_from_being_given_back(
     assert "pcidevices-claimer" in complained
 
 
-@pytest.mark.parametrize("owner", ["alice", "bob"])
-def test_of_a_group_that_is_claimed_in_part_the_rest_is_claimed(
-    cluster: SmallCluster, owner: str, capsys: pytest.CaptureFixture[str]
+def test_of_a_group_of_mine_that_is_claimed_in_part_the_rest_is_claimed(
+    cluster: SmallCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The step that the doctor and the warning name, whoever has the named device."""
-    cluster.has(a_claim(GPU, user=owner))
+    """The step that the doctor and the warning name."""
+    cluster.has(a_claim(GPU, user="alice"))
 
     assert claimed(cluster, "--group", GPU_NAME) == 0
     assert cluster.claims() == [GPU_NAME, SOUND_NAME]
-    assert capsys.readouterr().err == f"{GPU_NAME}: claimed already by {owner}\n"
+    assert capsys.readouterr().err == f"{GPU_NAME}: claimed already by alice\n"
+
+
+@pytest.mark.parametrize("words", [(GPU_NAME,), (GPU_NAME, NIC_NAME), (GPU_NAME, "--wait")])
+def test_what_another_has_is_refused_with_its_group(
+    cluster: SmallCluster, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who names it would think to have it; and half of another's group is not taken in passing."""
+    cluster.has(a_claim(GPU, user="bob"))
+
+    assert claimed(cluster, "--group", *words) == 1
+    assert cluster.claims() == [GPU_NAME]
+    assert capsys.readouterr() == (
+        "",
+        f"error: {GPU_NAME}: ClaimedByAnother: claim {GPU_NAME} of bob has it already\n",
+    )
+
+
+@pytest.mark.parametrize("refusal", ["Error from server (NotFound): no such API", "Error from server (Forbidden): no"])
+@pytest.mark.parametrize("owner", ["", "alice"])
+def test_who_cannot_be_told_from_others_has_nothing_yet(cluster: SmallCluster, owner: str, refusal: str) -> None:
+    """On a server that does not say who asks, a claim of nobody may be anybody's."""
+    cluster.has(a_claim(GPU, user=owner))
+    cluster.refusals["/apis/authentication.k8s.io/v1/selfsubjectreviews"] = refusal
+
+    assert claimed(cluster, "--group", GPU_NAME) == 1
+    assert cluster.claims() == [GPU_NAME]
 
 
 def test_without_its_group_what_is_claimed_is_refused(cluster: SmallCluster) -> None:

@@ -39,6 +39,11 @@ class Script:
         path.chmod(0o755)
 
     @property
+    def left(self) -> Path:
+        """Where a script writes the id of what it leaves behind."""
+        return self._folder / "log.left"
+
+    @property
     def asked(self) -> list[list[str]]:
         return [json.loads(line) for line in (self._folder / "log").read_text().splitlines()]
 
@@ -148,6 +153,56 @@ def test_what_asks_a_person_to_sign_on_is_shown_at_once_and_once(tmp_path: Path,
     assert (failure is not None) == bool(status)
     if isinstance(failure, KubectlFailed):
         assert failure.lines == ("Error from server (Forbidden): no",)
+
+
+NO_BROWSER = "error: could not open the browser: no display\n\nPlease visit https://sso and sign on\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("print('{}')", ()),
+        (
+            "print('Unable to connect to the server: no token', file=sys.stderr); sys.exit(1)",
+            ("Unable to connect to the server: no token",),
+        ),
+    ],
+)
+def test_what_begins_like_a_failure_and_asks_a_person_to_sign_on_is_shown(
+    tmp_path: Path, end: str, told: tuple[str, ...]
+) -> None:
+    """A credential plug-in that finds no browser complains, and waits; what fails after that is told without it."""
+    script, heard = Script(tmp_path), Heard()
+    os.mkfifo(tmp_path / "signed-on")
+    kubectl = Kubectl((str(tmp_path / "signed-on"),), program=script.kubectl.program)
+    script.does(f"print({NO_BROWSER!r}, end='', file=sys.stderr, flush=True); open(sys.argv[-1]).read()\n{end}")
+    with redirect_stderr(heard), ThreadPoolExecutor() as pool:
+        answer = pool.submit(kubectl.raw, "/x")
+        try:
+            heard.wait_for("sign on")
+        finally:
+            (tmp_path / "signed-on").write_text("")
+
+    assert heard.getvalue() == NO_BROWSER
+    failure = answer.exception()
+    assert (failure.lines if isinstance(failure, KubectlFailed) else ()) == told
+
+
+def test_a_failure_is_told_once_although_somebody_keeps_the_pipe(script: Script) -> None:
+    """Its words are kubectl's last, however long what it left behind goes on."""
+    heard = Heard()
+    script.does(
+        "import subprocess\n"
+        "print('error: no', file=sys.stderr, flush=True)\n"
+        "left = subprocess.Popen(['sleep', '600'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)\n"
+        "open(LOG + '.left', 'w').write(str(left.pid))\n"
+        "sys.exit(1)"
+    )
+    with redirect_stderr(heard), pytest.raises(KubectlFailed, match=r"^error: no$"):
+        script.kubectl.raw("/x")
+    os.kill(int(script.left.read_text()), signal.SIGKILL)
+
+    assert heard.getvalue() == ""
 
 
 def test_who_follows_a_watch_can_sign_on_too(tmp_path: Path) -> None:
