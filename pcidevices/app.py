@@ -123,7 +123,7 @@ async def run(
         events=world.events,
         pods=PodUsers(world.kubelet, plugins.is_advertised),
         outlook=lambda claim: Outlook(plugins.refusal(claim.address), permitted.finding(claim)),
-        stepped=partial(world.hint, "own steps"),
+        scan_soon=partial(world.hint, "claim"),
         looked=feeds.looked,
         now=world.now,
     )

@@ -68,7 +68,7 @@ class ClaimReconciler:
         events: Events,
         pods: PodUsers,
         outlook: Callable[[Claim], Outlook] = lambda _: Outlook(),
-        stepped: Callable[[], object] = lambda: None,
+        scan_soon: Callable[[], object] = lambda: None,
         looked: Looked = lambda *_, **__: None,
         now: Callable[[], str],
     ) -> None:
@@ -80,7 +80,7 @@ class ClaimReconciler:
         self._events = events
         self._pods = pods
         self._outlook = outlook
-        self._stepped = stepped
+        self._scan_soon = scan_soon
         self._looked = looked
         self._now = now
         self._order: KeyedLock[str] = KeyedLock()
@@ -131,8 +131,7 @@ class ClaimReconciler:
         begun = current_time()
         sight = await self._control.look(claim.address)
         self._last_seen[claim.address] = sight
-        if isinstance(sight.device, PciDevice):
-            self._note(claim, sight.device, begun)
+        self._note(claim, sight.device, begun)
         if sight.is_silent and claim.uid not in self._unanswered:
             self._unanswered.add(claim.uid)
             return Decision(status=claim.status, look_again=_ONCE_MORE)
@@ -151,12 +150,13 @@ class ClaimReconciler:
             tries=self._tries[claim.uid],
         )
 
-    def _note(self, claim: Claim, device: PciDevice, begun: float) -> None:
-        """What a failed probe leaves behind is announced by nobody: a scan is to confirm news, or correct them."""
+    def _note(self, claim: Claim, device: PciDevice | Unreadable | None, begun: float) -> None:
+        """News of the device, of our own steps or not. What a failed probe leaves behind is announced by nobody."""
         is_news = _in_short(device) != _in_short(self._registry.snapshot.devices.get(claim.address))
-        self._looked(device, begun, by=claim.name)
+        if isinstance(device, PciDevice):
+            self._looked(device, begun, by=claim.name)
         if is_news:
-            self._stepped()
+            self._scan_soon()
 
     async def _record(self, claim: Claim, decision: Decision) -> Claim:
         """See to it that whoever comes after us can undo what is done next."""
@@ -185,8 +185,6 @@ class ClaimReconciler:
                 await self._take_one(claim, step)
         except HardwareError as error:
             return error
-        finally:
-            self._stepped()
         return None
 
     async def _take_one(self, claim: Claim, step: Step) -> None:
