@@ -131,7 +131,7 @@ class ClaimReconciler:
         begun = current_time()
         sight = await self._control.look(claim.address)
         self._last_seen[claim.address] = sight
-        self._note(claim, sight.device, begun)
+        self._note(claim, sight, begun)
         if sight.is_silent and claim.uid not in self._unanswered:
             self._unanswered.add(claim.uid)
             return Decision(status=claim.status, look_again=_ONCE_MORE)
@@ -150,11 +150,13 @@ class ClaimReconciler:
             tries=self._tries[claim.uid],
         )
 
-    def _note(self, claim: Claim, device: PciDevice | Unreadable | None, begun: float) -> None:
-        """News of the device, of our own steps or not. What a failed probe leaves behind is announced by nobody."""
-        is_news = _in_short(device) != _in_short(self._registry.snapshot.devices.get(claim.address))
-        if isinstance(device, PciDevice):
-            self._looked(device, begun, by=claim.name)
+    def _note(self, claim: Claim, sight: Sight, begun: float) -> None:
+        """What is news is confirmed by a scan: what a failed probe leaves behind, say, is announced by nobody."""
+        if sight.is_silent and isinstance(sight.device, Unreadable):  # nothing was seen
+            return
+        is_news = self._differs(claim.address, sight)
+        if isinstance(sight.device, PciDevice):
+            self._looked(sight.device, begun, by=claim.name)
         if is_news:
             self._scan_soon()
 
@@ -237,9 +239,11 @@ class ClaimReconciler:
         When that comes to be again as the last scan saw it, the next scan finds nothing changed, and nobody
         asks us to look: so we look again by ourselves, until both have seen the same.
         """
-        sight, known = self._last_seen.pop(address, None), self._registry.snapshot.devices
-        device, others = (sight.device, sight.others) if sight else (None, ())
-        seen = [(address, device), *((one.address, one) for one in others if isinstance(one, PciDevice))]
+        return self._differs(address, self._last_seen.pop(address, Sight(address=address)))
+
+    def _differs(self, address: PciAddress, sight: Sight) -> bool:
+        known = self._registry.snapshot.devices
+        seen = [(address, sight.device), *((one.address, one) for one in sight.others if isinstance(one, PciDevice))]
         return any(_in_short(one) != _in_short(known.get(at)) for at, one in seen)
 
     def _is_for_real_hardware(self, claim: Claim) -> bool:

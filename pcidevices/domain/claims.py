@@ -107,10 +107,15 @@ def _another_owns_it(claim: Claim, owner: Claim) -> Finding | None:
 
 def _is_for_another_machine(claim: Claim, sight: Sight) -> Finding | None:
     wanted = claim.node_system_uuid
-    if not wanted or wanted.lower() == sight.machine:
+    if not wanted or wanted.lower() == sight.machine or _is_blind(sight):
         return None
     seen = f"has the system UUID {sight.machine}" if sight.machine else "does not tell its system UUID"
     return Finding("False", Reason.WRONG_MACHINE, f"the claim is for {wanted}, this machine {seen}")
+
+
+def _is_blind(sight: Sight) -> bool:
+    """The look itself has not come to its end: nothing was seen, of the machine neither."""
+    return sight.is_silent and isinstance(sight.device, Unreadable)
 
 
 def _not_seen(claim: Claim, device: Unreadable | None) -> Finding:
@@ -172,14 +177,22 @@ def _bound(record: PCIDeviceClaimStatus, sight: Sight, device: PciDevice) -> tup
         left_over = sight.override in sight.vfio_drivers and not record.was_on_vfio
         clear: tuple[Step, ...] = (ClearOverride(address),) if left_over else ()
         return Finding("True", Reason.BOUND, f"{address} is on {device.driver}"), clear
-    if sight.is_silent:
-        silent = f"the kernel does not answer for {address}; something else is being done to it"
-        return Finding("False", Reason.DEVICE_SILENT, silent), ()
+    if silence := _silence(record, sight, device):
+        return Finding("False", Reason.DEVICE_SILENT, silence), ()
     if device.driver is None and (holder := next((h for h in sight.holders if h.address == address), None)):
         return Finding("False", Reason.DEVICE_IN_USE, f"{address} is still held: {holder.text}"), ()
     if device.iommu_group is None:
         return Finding("False", Reason.NO_IOMMU_GROUP, f"{address} has no IOMMU group; is the IOMMU on?"), ()
     return Finding("False", Reason.BINDING, f"{address} is on its way to a vfio driver"), _to_vfio(sight, device)
+
+
+def _silence(record: PCIDeviceClaimStatus, sight: Sight, device: PciDevice) -> str | None:
+    """Why too little is known of the device to do anything to it."""
+    if sight.is_silent:
+        return f"the kernel does not answer for {device.address}; something else is being done to it"
+    if sight.serial_is_unanswered and record.claimed and record.claimed.serial_number:
+        return f"{device.address} does not tell its serial number, by which it would be known; it may be another card"
+    return None
 
 
 def _to_vfio(sight: Sight, device: PciDevice) -> tuple[Step, ...]:

@@ -65,6 +65,8 @@ class Sight:
     modalias: str = ""
     is_silent: bool = False
     """The kernel does not answer for the device: something else is being done to it, and hangs."""
+    serial_is_unanswered: bool = False
+    """It may have a serial number, and has not told it in time: who cannot do without must wait."""
     write_under_way: str | None = None
     """A step of ours that has not returned yet, for a person (``unbind from vfio-pci``)."""
     host_uses: tuple[HostUse, ...] = ()

@@ -38,7 +38,7 @@ def on_the_loop(call: Callable[P, object]) -> Callable[P, None]:
 
 async def in_daemon_thread(call: Callable[[], T], *, overdue: float, tell_overdue: Callable[[float], object]) -> T:
     """
-    Run a blocking *call* in a thread of its own, and return or raise what it does.
+    Run a blocking *call* in a daemon thread that does nothing else meanwhile, and return or raise what it does.
 
     While it lasts, *tell_overdue* is called every *overdue* seconds with how long it has lasted.
 

@@ -41,6 +41,7 @@ class TinyKernel:
     uses: tuple[str, ...] = ()
     machine: str | None = None
     is_silent: bool = False
+    tells_no_serial: bool = False
     under_way: str | None = None
     taken: list[Step] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ class TinyKernel:
             override=self.override,
             modalias="pci:v00",
             is_silent=self.is_silent,
+            serial_is_unanswered=self.tells_no_serial,
             write_under_way=self.under_way,
             host_uses=tuple(map(HostUse, self.uses)) if device and device.driver not in vfio else (),
             holders=(Holder(address, "process 4711 (qemu-system-x86)"),) if is_held else (),

@@ -93,18 +93,23 @@ class SysfsControl:
             begun = current_time()
             home = self._places.home(address)
             override_in = self._overrides.ask(address, lambda: override_of(home, self._kernel.read))
-            serial_in = self._serials.ask(address, lambda: in_a_thread(lambda: self._serial_of(home)))
+            serial_in = self._serials.ask(address, lambda: in_a_thread(lambda: (self._serial_of(home),)))
             sight_in = self._sights.ask(address, lambda: in_a_thread(lambda: see(address, self._places, self._modules)))
             sight = await sight_in(self._look_patience)
             # What has never come says nothing of how slow the host is. Both waits count from the beginning.
             patience = self._silence if sight is None else max(self._silence, 2 * (current_time() - begun))
             override = await override_in(patience)
-            serial = await serial_in(patience)
+            answer = await serial_in(patience)
         is_silent = sight is None or override is None
         if sight is None:
             sight = Sight(address=address, device=Unreadable(str(address), "the kernel does not answer"))
-        sight = together(sight, override, serial=serial)
-        return replace(sight, is_silent=is_silent, write_under_way=self._under_way.told(address))
+        sight = together(sight, override, serial=answer[0] if answer else None)
+        return replace(
+            sight,
+            is_silent=is_silent,
+            serial_is_unanswered=answer is None,
+            write_under_way=self._under_way.told(address),
+        )
 
     async def take(self, step: Step) -> None:
         begun = current_time()

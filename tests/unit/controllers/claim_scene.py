@@ -187,6 +187,7 @@ class Agent:
         now: str = "2026-03-04T05:06:07Z",
     ) -> None:
         self.server = server
+        self.scans_asked_for = 0
         self.events = Told()
         self.kubelet = kubelet or ToldKubelet()
         self.registry = Registry()
@@ -201,10 +202,14 @@ class Agent:
             events=self.events,
             pods=PodUsers(self.kubelet, self.kubelet.is_advertised),
             outlook=lambda _: outlook,
+            scan_soon=self._ask_for_a_scan,
             looked=Feeds(NODE, self.registry, lambda _: None).looked,
             now=lambda: now,
         )
         self.catch_up()
+
+    def _ask_for_a_scan(self) -> None:
+        self.scans_asked_for += 1
 
     def catch_up(self) -> None:
         """The watch brings what the API server has."""

@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.conditions import Finding, condition
+from pcidevices.domain.device import Unreadable
 from pcidevices.domain.outlook import Outlook
+from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Unbind
 from pcidevices.errors import Conflict, DriverMissing, Unavailable
 from tests.support.builders import a_claim, a_gpu, a_published
@@ -71,6 +74,39 @@ async def test_what_its_look_saw_is_known_before_the_next_scan(kernel: TinyKerne
     assert device.driver == "vfio-pci"
     assert device.names == a_gpu().names
     assert result.requeue_after is None
+
+
+async def test_a_scan_is_asked_for_when_a_look_sees_what_no_scan_has(kernel: TinyKernel, server: ClaimServer) -> None:
+    """Of another one in the IOMMU group too: its driver may have gone without a word."""
+    agent = Agent(server, kernel)
+    await agent.settle()
+    assert agent.scans_asked_for == 1, "for its own steps"
+
+    await agent.reconcile(NAME)
+    assert agent.scans_asked_for == 1
+    kernel.others = (a_gpu(address="0000:04:00.1"),)
+    result = await agent.reconcile(NAME)
+    assert agent.scans_asked_for == 2
+    assert result.requeue_after
+
+
+class BlindKernel(TinyKernel):
+    """Not even a look comes to its end."""
+
+    async def look(self, address: PciAddress) -> Sight:
+        return Sight(address=address, device=Unreadable(str(address), "no answer"), is_silent=True)
+
+
+async def test_a_look_that_saw_nothing_asks_for_no_scan(server: ClaimServer) -> None:
+    """A scan might hang as well, and there is one after the other."""
+    agent = Agent(server, BlindKernel(a_gpu()))
+
+    for _ in range(3):
+        await agent.reconcile(NAME)
+        agent.catch_up()
+
+    assert agent.scans_asked_for == 0
+    assert agent.registry.snapshot.devices[a_gpu().address] == a_gpu()
 
 
 async def test_at_rest_nothing_is_written(kernel: TinyKernel, server: ClaimServer) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pcidevices.api.v1beta1 import GIVE_BACK_FINALIZER, ClaimedDevice, PCIDeviceClaimStatus
 from pcidevices.domain.claims import decide
 from pcidevices.domain.device import Unreadable, VirtualFunction
+from pcidevices.domain.sight import Sight
 from pcidevices.domain.steps import Bind, ClearOverride, LoadModule, SetOverride, Unbind
 from tests.support.builders import a_bridge, a_claim, a_gpu, a_nic, at
 from tests.support.tiny_kernel import TinyKernel
@@ -375,6 +376,29 @@ def test_nothing_is_done_while_the_kernel_does_not_answer_for_the_device() -> No
     assert decision.steps == ()
     assert decision.look_again
     assert reason(settled(a_claim(), kernel)) == "DeviceSilent"
+
+
+def test_what_was_claimed_by_its_serial_number_is_not_taken_again_without() -> None:
+    """After a reboot it may be another card, which does not tell in time."""
+    kernel = a_kernel(device=a_gpu(serial="S1"))
+    claim = replace(a_claim(), status=decided(a_claim(), kernel).status)
+    kernel.device, kernel.tells_no_serial = a_gpu(), True
+
+    decision = decided(claim, kernel)
+
+    assert decision.steps == ()
+    assert decision.look_again
+    assert reason(replace(claim, status=decision.status)) == "DeviceSilent"
+    assert decided(a_claim(), kernel).steps, "of a new claim nothing is recorded"
+
+
+def test_a_look_that_saw_nothing_says_nothing_of_the_machine() -> None:
+    sight = Sight(address=a_gpu().address, device=Unreadable("0000:04:00.0", "no answer"), is_silent=True)
+
+    decision = decide(a_claim(node_system_uuid="abc-1"), sight, now="2026-03-04T05:06:07Z")
+
+    assert reason(replace(a_claim(), status=decision.status)) == "DeviceUnreadable"
+    assert decision.look_again
 
 
 def test_a_device_that_somebody_still_holds_is_waited_for() -> None:
