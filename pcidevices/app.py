@@ -42,6 +42,7 @@ from pcidevices.ports import (
 )
 from pcidevices.registry import Registry
 from pcidevices.runtime.backoff import Backoff
+from pcidevices.runtime.bell import Bell
 from pcidevices.runtime.controller import Request, work
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.workqueue import WorkQueue
@@ -66,6 +67,8 @@ class World:
     """Tells *hardware* to look again."""
     hint_sources: Sequence[HintSource] = ()
     control: Control
+    returned: Bell[PciAddress] = field(default_factory=Bell)
+    """Rung by *control* for a device for which the kernel has answered after all."""
     devices: Devices
     claims: Claims
     nodes: Nodes
@@ -104,6 +107,7 @@ async def run(
         for request in sorted(outlook_requests(addresses, registry.snapshot, node_name)):
             queues[request.controller].add(request)
 
+    world.returned.call(lambda address: look_at([address]))
     plugins = Plugins(node_name, registry=registry, kubelet=world.kubelet, look_at=look_at, ask_every=world.ask_every)
     permitted = PermittedReconciler(node_name, registry=registry, kubevirts=world.kubevirts, look_at=look_at)
     inventory = InventoryReconciler(

@@ -32,9 +32,11 @@ from pcidevices.adapters.sysfs.uevents import Uevents
 from pcidevices.adapters.sysfs.vfionodes import VfioNodes
 from pcidevices.adapters.sysfs.writers import ReadAndWrite, in_processes, in_threads
 from pcidevices.app import World
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.inventory import Policy
 from pcidevices.feeds import CLAIMS, FEEDS, HARDWARE, HELD, NODE, PCIDEVICES
 from pcidevices.ports import HintSource, Http, Kubelet
+from pcidevices.runtime.bell import Bell
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.tokenbucket import TokenBucket
@@ -114,6 +116,8 @@ class _Node:
 async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[World]:
     hints = Debounce(quiet=QUIET, limit=LONGEST_BURST)
     pulses = {feed: Pulse() for feed in (*FEEDS, HELD)}
+    returned: Bell[PciAddress] = Bell()
+    returned.call(lambda _: hints.hint("late answer"))
     async with AsyncExitStack() as stack:
         # First, so that what is wrong with it is told before anything else is done.
         http = await stack.enter_async_context(_http(settings))
@@ -124,7 +128,7 @@ async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[Wor
             udev=node.udev,
             kernel=node.kernel,
             modules=node.modules,
-            on_return=lambda _: hints.hint("late answer"),
+            on_return=returned.ring,
         )
         yield World(
             hardware=SysfsHardware(
@@ -137,6 +141,7 @@ async def _world(settings: argparse.Namespace, node: _Node) -> AsyncIterator[Wor
             ),
             hint=hints.hint,
             hint_sources=node.hint_sources,
+            returned=returned,
             control=await stack.enter_async_context(control),
             kubelet=node.kubelet,
             http=http,

@@ -18,7 +18,7 @@ from pcidevices.errors import DeviceNotFound, DeviceUnreadable, HardwareError, W
 
 from .claim import Claim
 from .conditions import Finding, with_findings
-from .decision import LOOK_AGAIN_LATER, LOOK_AGAIN_SOON, Decision
+from .decision import LOOK_AGAIN_LATER, LOOK_AGAIN_RARELY, LOOK_AGAIN_SOON, Decision
 from .device import PciDevice, Unreadable
 from .giveback import give_back
 from .identity import identity_of, is_another, told
@@ -68,7 +68,8 @@ def decide(
         bound = bound if bound.holds or sight.write_under_way else Finding("False", failure.reason, str(failure))
     decision = _told(claim, record, (allowed, bound, viable), outlook, now=now)
     waits = not bound.holds and not steps and (failure is None or sight.write_under_way)
-    return replace(decision, steps=steps, hold=True, look_again=LOOK_AGAIN_SOON if waits else None)
+    soon = LOOK_AGAIN_RARELY if sight.write_under_way else LOOK_AGAIN_SOON
+    return replace(decision, steps=steps, hold=True, look_again=soon if waits else None)
 
 
 def owner_of(claims: Iterable[Claim]) -> Claim:

@@ -14,6 +14,8 @@ LOOK_AGAIN_SOON = 2.0
 """Seconds: the world does not always say when what is waited for has come."""
 LOOK_AGAIN_LATER = 5.0
 """Seconds: likewise, for what the host does with a device. The kernel tells nobody of an unmount; it may take days."""
+LOOK_AGAIN_RARELY = 30.0
+"""Seconds, where a step has not returned: that it has is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

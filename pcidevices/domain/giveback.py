@@ -12,7 +12,7 @@ from pcidevices.errors import DeviceNotTaken, DeviceUnreadable, HardwareError, W
 
 from .claim import Claim
 from .conditions import Finding, with_findings
-from .decision import LOOK_AGAIN_SOON, Decision
+from .decision import LOOK_AGAIN_RARELY, LOOK_AGAIN_SOON, Decision
 from .device import PciDevice
 from .identity import identity_of, is_another, told
 from .sight import Sight
@@ -43,7 +43,7 @@ def give_back(
     device = sight.device
     if sight.write_under_way:
         hangs = f"{claim.address}: {sight.write_under_way} has not returned yet"
-        return _waits(claim, Finding("False", WriteTimedOut.reason, hangs), now)
+        return replace(_waits(claim, Finding("False", WriteTimedOut.reason, hangs), now), look_again=LOOK_AGAIN_RARELY)
     if not isinstance(device, PciDevice):
         if is_the_ancestors(claim.status):  # what it wrote must stay until the device can be identified
             return Decision(status=claim.status, look_again=LOOK_AGAIN_SOON)

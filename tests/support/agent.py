@@ -30,11 +30,13 @@ from pcidevices.api.crd import definitions
 from pcidevices.app import World, run
 from pcidevices.cli.simulation import SimulatedModules, Simulation
 from pcidevices.controllers.plugins import ASK_EVERY
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import Scan
 from pcidevices.domain.inventory import Policy
 from pcidevices.feeds import CLAIMS as CLAIMS_FEED
 from pcidevices.feeds import FEEDS, HARDWARE, HELD, NODE, PCIDEVICES
 from pcidevices.ports import Http
+from pcidevices.runtime.bell import Bell
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.tokenbucket import TokenBucket
@@ -101,6 +103,8 @@ class Scene:
             here = node or self.node
             modules = SimulatedModules(here.load_module)
             ids, hints = PciIds(pci_ids or builtin_pci_ids()), Debounce(quiet=0.05, limit=1)
+            returned: Bell[PciAddress] = Bell()
+            returned.call(lambda _: hints.hint("late answer"))
             pulses = {feed: Pulse() for feed in (*FEEDS, HELD)}
             hardware = CountingHardware(
                 here.sysfs,
@@ -119,12 +123,13 @@ class Scene:
                 udev=here.proc.parent / "udev",
                 kernel=in_threads(here.write),
                 modules=modules,
-                on_return=lambda _: hints.hint("late answer"),
+                on_return=returned.ring,
                 patience=patience,
             )
             world = World(
                 hardware=hardware,
                 hint=hints.hint,
+                returned=returned,
                 hint_sources=(Simulation(here, None, ids),),
                 control=await stack.enter_async_context(control),
                 devices=KubeDevices(client, self.node_name, pulse=pulses[PCIDEVICES]),
