@@ -57,9 +57,11 @@ def a_virtual_machine(scene: Scene, facts: Object) -> None:
 
 def an_unbind_that_hangs(scene: Scene, facts: Object) -> None:
     """Somebody opens the device between the look and the write: only that claim waits, and the agent can end."""
-    facts["others before"], _ = _figures(scene)
     scene.claim(NIC)
     scene.ready(NIC)
+    cycles(scene, TWIN, 1)
+    with probed():  # as meanwhile: the probes cost the small guest more than what hangs
+        facts["others before"], facts["others back before"] = _figures(scene)
     with holder(NIC) as process:
         with probed() as told:
             with unseen(process, NIC):
