@@ -152,7 +152,7 @@ class ClaimReconciler:
 
     def _note(self, claim: Claim, sight: Sight, begun: float) -> None:
         """What is news is confirmed by a scan: what a failed probe leaves behind, say, is announced by nobody."""
-        if sight.is_silent and isinstance(sight.device, Unreadable):  # nothing was seen
+        if sight.saw_nothing:
             return
         is_news = self._differs(claim.address, sight)
         if isinstance(sight.device, PciDevice):

@@ -26,7 +26,7 @@ from .outlook import Outlook
 from .protection import blockers, in_use_below, is_allowed_by_name, listed, protections, why_never
 from .sight import Sight
 from .steps import Bind, ClearOverride, LoadModule, SetOverride, Step, Unbind
-from .takeover import is_the_ancestors
+from .takeover import host_driver, is_the_ancestors
 
 
 READY, ALLOWED, BOUND, GROUP_VIABLE, PERMITTED = "Ready", "Allowed", "Bound", "GroupViable", "Permitted"
@@ -68,8 +68,8 @@ def decide(
         bound = bound if bound.holds or sight.write_under_way else Finding("False", failure.reason, str(failure))
     decision = _told(claim, record, (allowed, bound, viable), outlook, now=now)
     waits = not bound.holds and not steps and (failure is None or sight.write_under_way)
-    soon = LOOK_AGAIN_RARELY if sight.write_under_way else LOOK_AGAIN_SOON
-    return replace(decision, steps=steps, hold=True, look_again=soon if waits else None)
+    pause = LOOK_AGAIN_RARELY if sight.write_under_way else LOOK_AGAIN_SOON
+    return replace(decision, steps=steps, hold=True, look_again=pause if waits else None)
 
 
 def owner_of(claims: Iterable[Claim]) -> Claim:
@@ -108,15 +108,10 @@ def _another_owns_it(claim: Claim, owner: Claim) -> Finding | None:
 
 def _is_for_another_machine(claim: Claim, sight: Sight) -> Finding | None:
     wanted = claim.node_system_uuid
-    if not wanted or wanted.lower() == sight.machine or _is_blind(sight):
+    if not wanted or wanted.lower() == sight.machine or sight.saw_nothing:
         return None
     seen = f"has the system UUID {sight.machine}" if sight.machine else "does not tell its system UUID"
     return Finding("False", Reason.WRONG_MACHINE, f"the claim is for {wanted}, this machine {seen}")
-
-
-def _is_blind(sight: Sight) -> bool:
-    """The look itself has not come to its end: nothing was seen, of the machine neither."""
-    return sight.is_silent and isinstance(sight.device, Unreadable)
 
 
 def _not_seen(claim: Claim, device: Unreadable | None) -> Finding:
@@ -157,7 +152,7 @@ def _record(status: PCIDeviceClaimStatus, sight: Sight, device: PciDevice) -> PC
     seen = identity_of(device)
     before = status.claimed
     known = before is not None and (before.serial_number is not None or seen.serial_number is None)
-    original = "" if status.kernel_driver_to_unbind in sight.vfio_drivers else status.kernel_driver_to_unbind
+    original = host_driver(status, sight)
     on_vfio = device.driver in sight.vfio_drivers
     if device.driver is not None and not on_vfio:
         original = original or device.driver

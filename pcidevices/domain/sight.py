@@ -81,3 +81,8 @@ class Sight:
     """The kubelet may still give the device to a pod."""
     machine: str | None = None
     """The system UUID of this machine, lower case; None where it cannot be read."""
+
+    @property
+    def saw_nothing(self) -> bool:
+        """The look itself has not come to its end: it says nothing, of the machine neither."""
+        return self.is_silent and isinstance(self.device, Unreadable)

@@ -6,7 +6,7 @@ import msgspec
 
 from pcidevices.api.v1beta1 import PCIDeviceClaimStatus
 
-from .device import PciDevice
+from .device import PciDevice, is_vfio_name
 from .identity import identity_of
 from .sight import Sight
 
@@ -25,7 +25,17 @@ def taken_over(status: PCIDeviceClaimStatus, sight: Sight) -> PCIDeviceClaimStat
     """
     if not is_the_ancestors(status) or not isinstance(sight.device, PciDevice):
         return status
-    original = "" if status.kernel_driver_to_unbind in sight.vfio_drivers else status.kernel_driver_to_unbind
+    original = host_driver(status, sight)
     return msgspec.structs.replace(
         status, claimed=identity_of(sight.device), kernel_driver_to_unbind=original, was_on_vfio=not original
     )
+
+
+def host_driver(status: PCIDeviceClaimStatus, sight: Sight) -> str:
+    """
+    The recorded driver, if it is one of the host; else nothing.
+
+    A vfio driver that the ancestor recorded is one by its name also after a reboot, when nothing has loaded it yet.
+    """
+    recorded = status.kernel_driver_to_unbind
+    return "" if recorded in sight.vfio_drivers or is_vfio_name(recorded) else recorded

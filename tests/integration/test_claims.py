@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,31 @@ async def test_a_card_that_is_pulled_is_waited_for_and_taken_again(scene: Scene,
         scene.node.plug(spec)
         await until(lambda: person.ready(NIC))
         assert scene.bound(NIC) == "vfio-pci"
+
+
+async def test_cards_whose_addresses_shifted_while_the_node_was_off_are_left_alone(
+    scene: Scene, person: Person
+) -> None:
+    """As a card that is added before them does it."""
+    names = {NIC: "8086:10fb", PF: "8086:10c9"}
+    async with scene.agent():
+        for address in names:
+            person.claim(address)
+        await until(lambda: person.ready(*names))
+    cards = {str(device.address): device for device in scene.spec.devices.values()}
+    scene.node.unplug(*names)
+    scene.node.plug(
+        replace(cards[NIC], address=cards[PF].address, nets=()), replace(cards[PF], address=cards[NIC].address)
+    )
+
+    async with scene.agent():
+        for address in names:
+            await person.told(address, "DeviceChanged")
+
+    for address, other in ((NIC, PF), (PF, NIC)):
+        assert f"was {names[address]}" in person.message(address)
+        assert f"is {names[other]}" in person.message(address)
+    assert (scene.bound(NIC), scene.bound(PF)) == ("igb", "ixgbe")
 
 
 async def test_a_spare_claim_waits_for_the_first(scene: Scene, person: Person) -> None:

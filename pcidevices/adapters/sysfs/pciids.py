@@ -7,7 +7,6 @@ from pathlib import Path
 
 import structlog
 
-from pcidevices.domain.device import PciDevice
 from pcidevices.domain.naming import PciNames
 
 from .pciidsfile import USUAL_PLACES
@@ -30,10 +29,6 @@ class PciIds:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._names: dict[tuple[str, str, str], PciNames] = {}
-
-    def names(self, devices: Iterable[PciDevice]) -> dict[tuple[str, str, str], PciNames]:
-        """Names for the vendor, device and class id of all *devices*. Blocking."""
-        return self.names_of({(d.vendor, d.device, d.class_id) for d in devices})
 
     def names_of(self, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], PciNames]:
         """Names for each vendor, device and class id that is *wanted*. Blocking."""

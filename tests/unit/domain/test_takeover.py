@@ -86,6 +86,18 @@ def test_without_an_original_driver_the_device_stays_on_vfio(original: str) -> N
     assert decision.release.reason == "LeftOnVfio"
 
 
+def test_a_vfio_driver_that_nothing_has_loaded_yet_is_no_original_driver() -> None:
+    """As after a reboot: the device is on its host driver, and the ancestor's record names vfio-pci."""
+    kernel = TinyKernel(a_gpu(), knows=("nvidia",), drivers={"nvidia"})
+
+    claim = settled(an_old_claim("vfio-pci"), kernel)
+    assert kernel.driver == "vfio-pci"
+    assert claim.status.kernel_driver_to_unbind == "nvidia"
+    assert is_gone(settled(deleted(claim), kernel))
+
+    assert kernel.driver == "nvidia"
+
+
 def test_what_it_wrote_stays_while_the_device_cannot_be_read() -> None:
     claim, kernel = deleted(an_old_claim("")), on_vfio()
     sight = replace(kernel.sight(CARD), device=Unreadable("0000:04:00.0", "it makes no sense"))

@@ -45,6 +45,10 @@ GPU_NAMES = PciNames(
 )
 
 
+def models(*devices: PciDevice) -> set[tuple[str, str, str]]:
+    return {(one.vendor, one.device, one.class_id) for one in devices}
+
+
 def a_device(ids: str = "10de:1c03", class_code: str = "030000") -> PciDevice:
     vendor, device = ids.split(":")
     return PciDevice(address=PciAddress(0, 4, 0, 0), vendor=vendor, device=device, class_code=class_code)
@@ -55,7 +59,7 @@ def names_in(folder: Path, database: bytes, device: PciDevice | None = None) -> 
     device = device or a_device()
     path = folder / "pci.ids"
     path.write_bytes(database)
-    return PciIds(path).names([device])[device.vendor, device.device, device.class_id]
+    return PciIds(path).names_of(models(device))[device.vendor, device.device, device.class_id]
 
 
 def test_a_model_has_the_names_of_vendor_device_class_and_subclass(tmp_path: Path) -> None:
@@ -182,7 +186,7 @@ def test_damage_is_told_once_for_the_whole_file(tmp_path: Path) -> None:
 
 def test_without_a_database_nothing_has_a_name_and_that_is_told() -> None:
     with capture_logs() as logs:
-        names = PciIds(None).names([a_device()])
+        names = PciIds(None).names_of(models(a_device()))
 
     assert list(names.values()) == [UNNAMED]
     assert [told["event"] for told in logs] == ["pciids.missing"]
@@ -191,7 +195,7 @@ def test_without_a_database_nothing_has_a_name_and_that_is_told() -> None:
 @pytest.mark.parametrize("name", ["missing", "."])
 def test_a_database_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> None:
     with capture_logs() as logs:
-        names = PciIds(tmp_path / name).names([a_device()])
+        names = PciIds(tmp_path / name).names_of(models(a_device()))
 
     assert list(names.values()) == [UNNAMED]
     assert [told["event"] for told in logs] == ["pciids.unreadable"]
@@ -202,11 +206,11 @@ def test_the_file_is_read_again_only_for_new_models(tmp_path: Path) -> None:
     path = tmp_path / "pci.ids"
     path.write_bytes(DATABASE)
     database = PciIds(path)
-    database.names([a_device()])
+    database.names_of(models(a_device()))
     path.write_bytes(DATABASE.replace(b"NVIDIA", b"Renamed"))
 
-    assert database.names([a_device()])["10de", "1c03", "0300"] == GPU_NAMES
-    both = database.names([a_device(), a_device("10de:10f1", "040300")])
+    assert database.names_of(models(a_device()))["10de", "1c03", "0300"] == GPU_NAMES
+    both = database.names_of(models(a_device(), a_device("10de:10f1", "040300")))
     assert both["10de", "1c03", "0300"] == GPU_NAMES
     assert both["10de", "10f1", "0403"].vendor == "Renamed Corporation"
 
@@ -215,12 +219,12 @@ def test_only_the_names_that_are_needed_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "pci.ids"
     path.write_bytes(DATABASE)
 
-    assert PciIds(path).names([a_device()]) == {("10de", "1c03", "0300"): GPU_NAMES}
+    assert PciIds(path).names_of(models(a_device())) == {("10de", "1c03", "0300"): GPU_NAMES}
 
 
 def test_no_devices_need_no_database() -> None:
     with capture_logs() as logs:
-        assert PciIds(None).names([]) == {}
+        assert PciIds(None).names_of(models()) == {}
     assert logs == []
 
 
