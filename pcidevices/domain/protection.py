@@ -42,7 +42,7 @@ def protections(sight: Sight, device: PciDevice) -> tuple[str, ...]:
 def in_use_below(sight: Sight) -> str | None:
     """Which virtual functions somebody uses, that would vanish with their physical function; None if none."""
     readable = (vf for vf in sight.virtual_functions if isinstance(vf, PciDevice))
-    if used := [str(vf.address) for vf in readable if vf.driver in sight.vfio_drivers]:
+    if used := [str(vf.address) for vf in readable if vf.is_on_vfio or vf.driver in sight.vfio_drivers]:
         return f"its virtual functions {', '.join(used)} are on vfio drivers and would vanish"
     if unreadable := [vf.name for vf in sight.virtual_functions if isinstance(vf, Unreadable)]:
         return f"its virtual functions {', '.join(unreadable)} cannot be read, and would vanish with whoever uses them"

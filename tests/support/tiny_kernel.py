@@ -113,14 +113,15 @@ class TinyKernel:
         self.under_way = None
 
     def _load(self, name: str) -> None:
-        """`modprobe`: a vfio module by its name, or those of the host by the device's alias."""
+        """`modprobe`: a vfio module by its name, or those of the host by the device's alias. New drivers are tried."""
+        before = set(self.drivers)
         if name.startswith("pci:"):
             self.drivers.update(() if self.host_modules_are_gone else self.knows)
         elif name in self.modules:
             self.drivers.add(MODULES[name])
         else:
             raise DriverMissing(f"module {name} is not there")
-        self._probe()
+        self._probe(self.drivers - before)
 
     def _set_override(self, driver: str) -> None:
         if driver not in self.drivers:  # here it is the port that refuses
@@ -149,10 +150,12 @@ class TinyKernel:
         """As when the module of a host driver has just been loaded."""
         self._probe()
 
-    def _probe(self) -> None:
+    def _probe(self, drivers: set[str] | None = None) -> None:
+        """Try these, or all that there are."""
         if self.device is not None and self.driver is None:
             candidates = (self.override,) if self.override else self.knows
-            self._give_to(next((name for name in candidates if name in self.drivers), None))
+            tried = self.drivers if drivers is None else drivers
+            self._give_to(next((name for name in candidates if name in tried), None))
 
     def _matches(self, driver: str) -> bool:
         return driver == self.override if self.override else driver in self.knows

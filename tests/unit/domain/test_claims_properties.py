@@ -52,10 +52,11 @@ def kernels() -> st.SearchStrategy[TinyKernel]:
 
 
 def _possible(kernel: TinyKernel) -> TinyKernel:
-    """A driver that has a device is in the kernel."""
+    """A driver that has a device is in the kernel, and knows it, but for vfio's, which take what they are told to."""
     if kernel.device is not None and kernel.device.driver is not None:
         kernel.drivers.add(kernel.device.driver)
-        kernel.knows = kernel.knows or ((kernel.device.driver,) if kernel.device.driver != "vfio-pci" else ())
+        if kernel.device.driver not in {"vfio-pci", *kernel.knows}:
+            kernel.knows = (*kernel.knows, kernel.device.driver)
     return kernel
 
 
