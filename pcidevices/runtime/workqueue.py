@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from math import inf
 from typing import Generic, TypeVar
 
-from anyio import Event, current_time, lowlevel, move_on_after
+from anyio import Event, Lock, current_time, lowlevel, move_on_after
 
 
 K = TypeVar("K", bound=Hashable)
@@ -35,6 +35,8 @@ class WorkQueue(Generic[K]):
         self._active: set[K] = set()
         self._due: dict[K, float] = {}
         self._failures: Counter[K] = Counter()
+        self._line = Lock(fast_acquire=True)
+        """Of those that wait for a key, only the first watches: an added key wakes one worker, not all."""
         self._stirred = Event()
 
     def __len__(self) -> int:
@@ -86,17 +88,18 @@ class WorkQueue(Generic[K]):
 
     async def _next(self) -> K:
         await lowlevel.checkpoint()  # a worker that never runs dry lets others run, and can be cancelled
-        while True:
-            now = current_time()
-            for key in [key for key, due in self._due.items() if due <= now]:
-                self.add(key)
-            if self._ready:
-                key, since = self._ready.popleft()
-                self._waited(now - since)
-                return key
-            self._stirred = Event() if self._stirred.is_set() else self._stirred
-            with move_on_after(min(self._due.values(), default=inf) - now):
-                await self._stirred.wait()
+        async with self._line:
+            while True:
+                now = current_time()
+                for key in [key for key, due in self._due.items() if due <= now]:
+                    self.add(key)
+                if self._ready:
+                    key, since = self._ready.popleft()
+                    self._waited(now - since)
+                    return key
+                self._stirred = Event() if self._stirred.is_set() else self._stirred
+                with move_on_after(min(self._due.values(), default=inf) - now):
+                    await self._stirred.wait()
 
     def _push(self, key: K) -> None:
         self._ready.append((key, current_time()))

@@ -1,10 +1,15 @@
-"""How long what is due waits for a worker is told; how long it was not due yet is not."""
+"""How long what is due waits for a worker is told, not how long it was not due yet; and who waits costs nothing."""
 
 from __future__ import annotations
 
+import asyncio
+
+from collections import Counter
+from typing import Any
+
 import pytest
 
-from anyio import sleep
+from anyio import create_task_group, sleep, wait_all_tasks_blocked
 
 from pcidevices.runtime.workqueue import WorkQueue
 
@@ -45,3 +50,30 @@ async def test_a_delay_is_no_waiting() -> None:
 
     assert told == [pytest.approx(0, abs=0.01)]
     assert queue.delayed == 0
+
+
+async def test_a_key_does_not_wake_everybody_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of fifty workers, say: forty-nine would find nothing, and wait again."""
+    queue: WorkQueue[str] = WorkQueue(lambda _: 1.0)
+    loop = asyncio.get_running_loop()
+    really, woken = loop.call_soon, Counter[str]()
+
+    def counted(*what: Any, **how: Any) -> object:
+        woken["all"] += 1
+        return really(*what, **how)
+
+    async def work() -> None:
+        while True:
+            await taken(queue)
+
+    async with create_task_group() as tg:
+        for _ in range(50):
+            tg.start_soon(work)
+        await wait_all_tasks_blocked()
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "call_soon", counted)
+            queue.add("a")
+            await sleep(1)
+        tg.cancel_scope.cancel()
+
+    assert 0 < woken["all"] < 25
