@@ -84,7 +84,7 @@ class Registry:
         old = self.snapshot
         self._scan_begun = scan.begun
         self._look_begun = {address: begun for address, begun in self._look_begun.items() if begun > scan.begun}
-        devices = {device.address: self._newer(device) for device in scan.devices}
+        devices = {device.address: self._known(self._newer(device)) for device in scan.devices}
         unreadable = {entry.name: entry for entry in scan.unreadable}
         changed = frozenset(map(str, _changed(old.devices, devices))) | _changed(old.unreadable, unreadable)
         if changed:
@@ -116,6 +116,11 @@ class Registry:
         if looked is None or _identity(looked) != _identity(scanned):
             return scanned
         return replace(looked, names=scanned.names, serial=scanned.serial)
+
+    def _known(self, device: PciDevice) -> PciDevice:
+        """Of equals the one that everybody has: who remembers it compares no more."""
+        known = self.snapshot.devices.get(device.address)
+        return known if known is not None and known == device else device
 
     def replace_published(self, published: Iterable[PublishedDevice], version: int) -> frozenset[str]:
         """Store the whole list of PCIDevices as of *version*; return the names of those that changed."""

@@ -11,7 +11,7 @@ from anyio import TASK_STATUS_IGNORED, CancelScope, create_task_group, sleep
 from anyio.abc import TaskGroup, TaskStatus
 
 from pcidevices.domain.address import PciAddress
-from pcidevices.domain.advertise import advertised
+from pcidevices.domain.advertise import Advertised, advertised
 from pcidevices.domain.conditions import Finding
 from pcidevices.domain.offer import Offer
 from pcidevices.domain.standing import OfferSeen
@@ -56,9 +56,7 @@ class Plugins:
         self._look_at = look_at
         self._ask_every = ask_every
         self._running: dict[str, _Running] = {}
-        self._refused: Mapping[PciAddress, Finding] = {}
-        self._offered_as: Mapping[PciAddress, str] = {}
-        self._offers: Mapping[str, Offer] = {}
+        self._found = Advertised()
 
     async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
         """For ever; cancelled, all plugins end in order. It has started when it knows what cannot be offered."""
@@ -66,20 +64,19 @@ class Plugins:
             tg.start_soon(self._compare)
             started = False
             async for view in self._registry.snapshots():
-                found = advertised(
+                before = self._found
+                self._found = advertised(
                     view.devices,
                     view.claims.values(),
                     view.published,
                     view.held,
                     node_name=self._node_name,
-                    offered_as=self._offered_as,
+                    before=before,
                 )
-                self._offered_as = {one.address: name for name, of in found.offers.items() for one in of.devices}
-                self._refuse(found.refused)
-                self._offers = wanted = found.offers
-                for name in self._running.keys() - wanted.keys():
+                self._refuse(before.refused)
+                for name in self._running.keys() - self.offers.keys():
                     self._running.pop(name).scope.cancel()
-                for name, offer in wanted.items():
+                for name, offer in self.offers.items():
                     self._offer(name, offer, tg)
                 if not started:
                     started = True
@@ -88,11 +85,11 @@ class Plugins:
     @property
     def offers(self) -> Mapping[str, Offer]:
         """What is offered now, by the resource's name; never changed, so that it may be read by any thread."""
-        return self._offers
+        return self._found.offers
 
     def refusal(self, address: PciAddress) -> Finding | None:
         """Why a claimed device cannot be offered under its name; None when it can."""
-        return self._refused.get(address)
+        return self._found.refused.get(address)
 
     def is_advertised(self, address: PciAddress) -> bool:
         """Whether the kubelet may still take the device for one that it can give away."""
@@ -108,9 +105,9 @@ class Plugins:
                 return OfferSeen(resource_name=name, standing=standing, unhealthy=device.unhealthy, offered=offered)
         return None
 
-    def _refuse(self, refused: Mapping[PciAddress, Finding]) -> None:
+    def _refuse(self, before: Mapping[PciAddress, Finding]) -> None:
         """Tell in the log what is refused anew, and have looked at what is, or was."""
-        before, self._refused = self._refused, refused
+        refused = self._found.refused
         for finding in {finding: None for at, finding in refused.items() if before.get(at) != finding}:
             log.warning("resource.refused", reason=finding.reason, error=finding.message)
         changed = {at for at in before.keys() | refused.keys() if before.get(at) != refused.get(at)}

@@ -17,7 +17,8 @@ from .published import PublishedDevice
 from .resourcename import refusals
 
 
-_NOTHING: Mapping[PciAddress, str] = {}
+_Seen = tuple[Claim, PciDevice | None, tuple[PciDevice | None, ...]]
+"""The claim that has a device, the device, and all of its IOMMU group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,17 @@ class Advertised:
     """By the resource's name."""
     refused: Mapping[PciAddress, Finding] = field(default_factory=dict)
     """Why a claimed device cannot be offered under its name."""
+    worked_out: Mapping[PciAddress, tuple[_Seen, OfferedDevice]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """What became of what was seen."""
+
+    def name_for(self, address: PciAddress) -> str | None:
+        """Under which name a device is offered."""
+        return next((name for name, offer in self.offers.items() if offer.device(str(address))), None)
+
+
+_NOTHING = Advertised()
 
 
 def advertised(
@@ -37,32 +49,38 @@ def advertised(
     held: Iterable[HeldDevice],
     *,
     node_name: str,
-    offered_as: Mapping[PciAddress, str] = _NOTHING,
+    before: Advertised = _NOTHING,
 ) -> Advertised:
     """
     One offer for each resource name of which a device is claimed, or still held by a pod; it has all of those.
 
     A device that a pod holds stays in the offer of its resource, unhealthy if need be: the kubelet would take one that
     is not listed any more for free. Of names that exclude each other the one that was claimed first is offered.
-    *offered_as* says how they are offered so far: so they stay while somebody has deleted their object.
+    *before* is what this said last: a device keeps its name while somebody has deleted its object, and what was
+    worked out of the same as is seen now is not worked out again.
     """
     offered: dict[str, dict[PciAddress, OfferedDevice]] = defaultdict(dict)
+    worked_out: dict[PciAddress, tuple[_Seen, OfferedDevice]] = {}
     claimed_as: dict[PciAddress, str] = {}
     since: dict[str, str] = {}
     for address, rivals in _by_address(claims).items():
         told = published.get(address.object_name(node_name))
         owner = owner_of(rivals)
-        if name := resource_of(told, owner) if told is not None and _is_named(told) else offered_as.get(address):
-            offered[name][address] = _offered(address, devices, why_not(devices, address, owner))
+        if name := resource_of(told, owner) if told is not None and _is_named(told) else before.name_for(address):
+            seen, known = _seen(address, devices, owner), before.worked_out.get(address)
+            if known is None or known[0] != seen:
+                known = seen, _offered(address, seen[1], why_not(devices, address, owner))
+            worked_out[address] = known
+            offered[name][address] = known[1]
             claimed_as[address] = name
             since[name] = min(since.get(name, owner.created), owner.created)
     for one in held:
         for address in _addresses(one.ids):
             told = published.get(address.object_name(node_name))
-            names = _own_names(told) if told is not None and _is_named(told) else (offered_as.get(address),)
+            names = _own_names(told) if told is not None and _is_named(told) else (before.name_for(address),)
             if one.resource_name in offered or one.resource_name in names:
                 why = "it is held by a pod, and not claimed any more"
-                offered[one.resource_name].setdefault(address, _offered(address, devices, why))
+                offered[one.resource_name].setdefault(address, _offered(address, devices.get(address), why))
     refused = refusals(sorted(offered, key=lambda name: (name not in since, since.get(name, ""), name)))
     return Advertised(
         {
@@ -71,13 +89,13 @@ def advertised(
             if name not in refused
         },
         {address: refused[name] for address, name in claimed_as.items() if name in refused},
+        worked_out,
     )
 
 
 def resource_of(device: PublishedDevice, claim: Claim) -> str:
     """The name under which the device is offered: its model's, or one of its own where the claim asks for that."""
-    pooled, single = _own_names(device)
-    return single if claim.disable_resource_pooling else pooled
+    return _single_name(device) if claim.disable_resource_pooling else device.status.resource_name
 
 
 def _is_named(device: PublishedDevice) -> bool:
@@ -85,10 +103,13 @@ def _is_named(device: PublishedDevice) -> bool:
     return bool(device.status.resource_name)
 
 
+def _single_name(device: PublishedDevice) -> str:
+    return f"{device.status.resource_name.partition('/')[0]}/{device.name}"
+
+
 def _own_names(device: PublishedDevice) -> tuple[str, str]:
     """With all of its model, and for itself. Under any other name another program's plugin offers it."""
-    name = device.status.resource_name
-    return name, f"{name.partition('/')[0]}/{device.name}"
+    return device.status.resource_name, _single_name(device)
 
 
 def why_not(devices: Mapping[PciAddress, PciDevice], address: PciAddress, claim: Claim) -> str | None:
@@ -108,8 +129,12 @@ def why_not(devices: Mapping[PciAddress, PciDevice], address: PciAddress, claim:
     return None if ready.status == "True" else ready.message or f"its claim {claim.name} is not Ready"
 
 
-def _offered(address: PciAddress, devices: Mapping[PciAddress, PciDevice], why: str | None) -> OfferedDevice:
+def _seen(address: PciAddress, devices: Mapping[PciAddress, PciDevice], owner: Claim) -> _Seen:
     device = devices.get(address)
+    return owner, device, tuple(map(devices.get, device.iommu_group_members)) if device else ()
+
+
+def _offered(address: PciAddress, device: PciDevice | None, why: str | None) -> OfferedDevice:
     return OfferedDevice(
         address=address,
         unhealthy=why,

@@ -25,6 +25,16 @@ def test_a_scan_names_what_appeared_vanished_and_changed() -> None:
     assert registry.replace_scan(Scan((replace(GPU, driver=None),), (BROKEN,))) == set()
 
 
+def test_of_what_did_not_change_the_object_stays() -> None:
+    """Who remembers it need not compare."""
+    registry = Registry()
+    registry.replace_scan(Scan((GPU, NIC)))
+
+    registry.replace_scan(Scan((replace(GPU, driver=None), replace(NIC))))
+
+    assert registry.snapshot.devices[NIC.address] is NIC
+
+
 def test_a_device_that_became_unreadable_is_one_and_not_the_other() -> None:
     registry = Registry()
     registry.replace_scan(Scan((GPU,)))

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pcidevices.api.v1beta1 import PCIDeviceStatus
 from pcidevices.domain.advertise import Advertised, advertised
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.held import HeldDevice
-from pcidevices.domain.offer import Offer
+from pcidevices.domain.offer import Offer, OfferedDevice
 from tests.support.builders import NODE, a_bridge, a_claim, a_condition, a_gpu, a_nic, a_published, at
 
 
@@ -211,9 +214,10 @@ def test_a_device_stays_in_the_offer_while_somebody_has_deleted_its_object(*, is
     fresh = [replace(a_published(one), status=PCIDeviceStatus()) for one in (gpu, nic)] if is_made_anew else []
     published = {one.name: one for one in fresh}
     devices, held = {gpu.address: gpu, nic.address: nic}, (HeldDevice("default", "vm", "compute", "a.com/nic", (NIC,)),)
-    offered_as = {gpu.address: "a.com/gpu", nic.address: "a.com/nic"}
+    names = {"a.com/gpu": gpu, "a.com/nic": nic}
+    offers = {name: Offer(name, (OfferedDevice(one.address),)) for name, one in names.items()}
 
-    found = advertised(devices, [FIRST], published, held, node_name=NODE, offered_as=offered_as)
+    found = advertised(devices, [FIRST], published, held, node_name=NODE, before=Advertised(offers))
 
     assert {name: [str(one.address) for one in offer.devices] for name, offer in found.offers.items()} == {
         "a.com/gpu": [GPU],
@@ -231,3 +235,48 @@ def test_a_device_whose_object_has_no_status_yet_is_neither_offered_nor_refused(
     )
 
     assert found == Advertised()
+
+
+DRIVERS = st.sampled_from([None, "vfio-pci", "nouveau"])
+VIEWS = st.lists(
+    st.tuples(DRIVERS, DRIVERS, st.booleans(), st.sampled_from(["True", "False", None]), st.booleans(), st.booleans()),
+    min_size=2,
+    max_size=6,
+)
+
+
+@given(VIEWS)
+def test_what_was_worked_out_before_changes_nothing(views: list[tuple[Any, ...]]) -> None:
+    """Whatever came before: another driver of a device or of its neighbour, another claim, or none."""
+    members = (at(GPU), at(SOUND))
+    before = Advertised()
+    for driver, of_sound, is_there, ready, deleting, is_held in views:
+        gpu = a_gpu(driver=driver, iommu_group_members=members)
+        sound = a_gpu(SOUND, driver=of_sound, iommu_group_members=members)
+        claim = replace(a_ready_claim(gpu) if ready == "True" else a_claim(gpu), deleting=deleting)
+        told = a_published(gpu)
+        view = (
+            {one.address: one for one in (gpu, sound) if is_there or one is sound},
+            [claim] if ready is not None else [],
+            {told.name: told},
+            (HeldDevice("default", "vm", "compute", NAME, (GPU,)),) if is_held else (),
+        )
+
+        anew = advertised(*view, node_name=NODE, before=Advertised(before.offers))
+        before = advertised(*view, node_name=NODE, before=before)
+
+        assert before == anew
+
+
+def test_what_did_not_change_stays_the_same_object() -> None:
+    """Whoever comes next sees what changed without comparing."""
+    first, second = on_vfio(a_gpu(GPU)), on_vfio(a_gpu("0000:03:00.0"))
+    claims = [a_ready_claim(first), a_ready_claim(second, name="other")]
+    published = {one.name: one for one in map(a_published, (first, second))}
+
+    before = advertised({first.address: first, second.address: second}, claims, published, (), node_name=NODE)
+    after = advertised({second.address: second}, claims, published, (), node_name=NODE, before=before)
+
+    (old,), (new,) = before.offers.values(), after.offers.values()
+    assert new.devices[0] is old.devices[0]
+    assert new.devices[1].unhealthy == f"{GPU} is not on the node"
