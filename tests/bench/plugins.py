@@ -8,6 +8,7 @@ when each of these changes began, and for how many seconds the processor had wor
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 
@@ -36,35 +37,41 @@ def address_of(number: int) -> str:
 async def ours(folder: Path, plugins: int, devices: int) -> None:
     """As in the agent, log and all, with the offers made here."""
     logs.configure("info", "json")
-    whole = [
+    whole = tuple(
         OfferedDevice(address=PciAddress.parse(address_of(number)), numa_node=0, iommu_group=str(number))
         for number in range(devices)
-    ]
-    offers = [Latest(Offer(resource_of(number), tuple(whole))) for number in range(plugins)]
+    )
+    offers = [Latest(Offer(resource_of(number), whole)) for number in range(plugins)]
 
-    def made_anew(number: int) -> Offer:
-        fresh = [OfferedDevice(*device) for device in whole]  # none is the same object, as after a look at the hardware
-        fresh[number] = whole[number]._replace(unhealthy="it is gone")
-        return Offer(resource_of(0), tuple(fresh))
+    def changed(number: int) -> Offer:
+        """What did not change is the same object, as of `pcidevices.domain.advertise`."""
+        gone = whole[number]._replace(unhealthy="it is gone")
+        return Offer(resource_of(0), (*whole[:number], gone, *whole[number + 1 :]))
 
     async with anyio.create_task_group() as tg:
         for one in offers:
             tg.start_soon(DevicePlugin(one, folder=folder).run)
-        made = [made_anew(number) for number in range(devices)]
+        made = [changed(number) for number in range(devices)]
         await obey(lambda number: offers[0].set(made[number]))
         tg.cancel_scope.cancel()
 
 
 async def obey(change: Callable[[int], None]) -> None:
-    """Change what is asked for, until the input is empty. No thread reads it: it would count for the plugins."""
+    """Change what is asked for, until the input is empty. Neither thread nor task reads it: they would count."""
     changes: list[tuple[float, float]] = []
-    while True:
-        await anyio.wait_readable(sys.stdin)
-        line = sys.stdin.readline().strip()
-        if not line:
-            break
-        changes.append((time.monotonic(), time.process_time()))
-        change(int(line))
+    ended = anyio.Event()
+
+    def read() -> None:
+        if line := sys.stdin.readline().strip():
+            changes.append((time.monotonic(), time.process_time()))
+            change(int(line))
+        else:
+            loop.remove_reader(sys.stdin)
+            ended.set()
+
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin, read)
+    await ended.wait()
     for begun, cpu in changes:
         print(begun, cpu)
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import compress, count
-from operator import ne
-from typing import cast
+from itertools import chain, repeat
+from typing import NamedTuple, cast
 
 from anyio.lowlevel import checkpoint
 from betterproto import Message
 from grpclib import GRPCError, Status
 from grpclib.encoding.base import CodecBase
 
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.offer import Offer, OfferedDevice
 
 from .wire import AllocateRequest, PreferredAllocationRequest, listed
 
 
-_AT_ONCE = 500
+_CHUNK = 32
+_AT_ONCE = 16
+"""Chunks; about a millisecond."""
 
 Request = Message | AllocateRequest | PreferredAllocationRequest
 
@@ -59,34 +60,44 @@ class Codec(CodecBase):
             raise GRPCError(Status.INVALID_ARGUMENT, f"not a {message_type.__name__}") from error
 
 
+class _Chunk(NamedTuple):
+    """Some devices in a row."""
+
+    devices: tuple[OfferedDevice, ...] = ()
+    wire: bytes = b""
+    healthy: tuple[PciAddress, ...] = ()
+
+
 class Encoder:
-    """Makes frames. Of an offer as long as the one before, only what differs from it is looked at."""
+    """
+    Makes frames of chunks; one with a device that differs from the offer before is made anew.
+
+    Most chunks are made of the very objects of the one before, which the interpreter notices without comparing them.
+    """
 
     def __init__(self) -> None:
-        self._devices: tuple[OfferedDevice, ...] = ()
-        self._wires: list[bytes] = []
+        self._chunks: list[_Chunk] = []
         self._healthy = Healthy()
 
     async def frame(self, offer: Offer) -> Frame:
         """The whole offer as a frame; lets others run where there is much to encode."""
-        before, devices = self._devices, offer.devices
-        changed: Iterable[int]
-        if len(devices) == len(before):
-            wires, healthy = self._wires.copy(), self._healthy
-            changed = compress(count(), map(ne, devices, before))
-        else:
-            known = dict(zip(before, self._wires, strict=True))
-            wires, healthy = [known.get(device, b"") for device in devices], Healthy(devices)
-            changed = [place for place, wire in enumerate(wires) if not wire]
-        for fresh, place in enumerate(changed, 1):
-            wires[place] = listed(devices[place])
-            if len(devices) == len(before) and _health(devices[place]) != _health(before[place]):
-                healthy = Healthy(devices)
+        chunks: list[_Chunk] = []
+        parts = (offer.devices[begin : begin + _CHUNK] for begin in range(0, len(offer.devices), _CHUNK))
+        fresh = 0
+        for devices, before in zip(parts, chain(self._chunks, repeat(_Chunk()))):  # noqa: B905  without an end
+            if devices == before.devices:
+                chunks.append(before)
+                continue
+            chunks.append(_Chunk(devices, *_encoded(devices)))
+            fresh += 1
             if fresh % _AT_ONCE == 0:
                 await checkpoint()
-        self._devices, self._wires, self._healthy = devices, wires, healthy
-        return Frame(b"".join(wires), healthy)
+        if [chunk.healthy for chunk in chunks] != [chunk.healthy for chunk in self._chunks]:
+            self._healthy = Healthy(offer.devices)
+        self._chunks = chunks
+        return Frame(b"".join([chunk.wire for chunk in chunks]), self._healthy)
 
 
-def _health(device: OfferedDevice) -> tuple[object, bool]:
-    return device.address, device.unhealthy is None
+def _encoded(devices: tuple[OfferedDevice, ...]) -> tuple[bytes, tuple[PciAddress, ...]]:
+    healthy = tuple([device.address for device in devices if device.unhealthy is None])
+    return b"".join([listed(device.address, device.unhealthy is None, device.numa_node) for device in devices]), healthy

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.allocation import Allocation
-from pcidevices.domain.offer import OfferedDevice
 
 
 _VARINT, _FIXED64, _PART, _FIXED32 = 0, 1, 2, 5
@@ -53,9 +53,10 @@ class PreferredAllocationRequest:
         return cls(tuple(Choice(_texts(one, 1), _texts(one, 2), _number(one, 3)) for one in _parts(wire, 1)))
 
 
-def listed(device: OfferedDevice) -> bytes:
+@lru_cache(4096)
+def listed(address: PciAddress, is_healthy: bool, numa_node: int | None) -> bytes:  # noqa: FBT001  a device's, in order
     """What one device adds to a ListAndWatchResponse."""
-    return _part(1, _text(1, str(device.address)) + _health_and_place(device.unhealthy is None, device.numa_node))
+    return _part(1, _text(1, str(address)) + _health_and_place(is_healthy, numa_node))
 
 
 def allocated(containers: Iterable[Allocation]) -> bytes:

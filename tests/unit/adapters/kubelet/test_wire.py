@@ -19,7 +19,6 @@ from pcidevices.adapters.kubelet.wire import (
     preferred,
 )
 from pcidevices.domain.allocation import Allocation
-from pcidevices.domain.offer import OfferedDevice
 from tests.support.builders import at
 from tests.support.kubelet import message
 
@@ -81,9 +80,7 @@ def test_an_allocation_is_written(containers: list[Allocation]) -> None:
 @given(st.booleans(), st.none() | st.integers(-1, 1 << 40))
 def test_a_device_is_written(is_healthy: bool, numa_node: int | None) -> None:  # noqa: FBT001  a situation
     """Node 0 is a node."""
-    device = OfferedDevice(at("10000:04:00.1"), None if is_healthy else "it hangs", numa_node)
-
-    (told,) = google("ListAndWatchResponse").FromString(listed(device)).devices
+    (told,) = google("ListAndWatchResponse").FromString(listed(at("10000:04:00.1"), is_healthy, numa_node)).devices
 
     assert (told.ID, told.health) == ("10000:04:00.1", "Healthy" if is_healthy else "Unhealthy")
     assert [node.ID for node in told.topology.nodes] == ([] if numa_node is None else [numa_node])
