@@ -33,7 +33,7 @@ class HardwareError(PciDevicesError):
 
 
 class SysfsUnreadable(HardwareError):
-    """There is no PCI bus below the sysfs root, or it cannot be listed."""
+    """There is no PCI bus below the sysfs root, or it cannot be listed, or no descriptor is left to do so."""
 
     reason = "SysfsUnreadable"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pcidevices.domain.address import PciAddress
 
-from .files import listing
+from .files import listing, unless_out_of_means
 
 
 _PCI_PARENT = re.compile(r"/([0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7])(?=/)")
@@ -54,7 +54,8 @@ class Below:
 def _target(path: Path) -> str:
     try:
         return os.readlink(path)  # noqa: PTH115  the text is wanted, not a path
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return ""
 
 

@@ -1,7 +1,13 @@
-"""Reading small files and links below an open folder, as cheaply as Python can."""
+"""
+Reading small files and links below an open folder, as cheaply as Python can.
+
+What cannot be read is None. Only when the machine or this process has run out of descriptors or memory all raise
+OSError: that says nothing of the file, and a virtual machine that is not seen may be there all the same.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 
 from collections.abc import Iterator
@@ -14,6 +20,13 @@ _LONGEST_NUMBER = 24  # of 64 bits, in any notation
 # Nothing in sysfs minds O_NONBLOCK; a tree that somebody made by hand may hold a FIFO.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def unless_out_of_means(error: OSError) -> None:
+    """Raise *error* if it is about this process or the machine, and not about the file."""
+    if error.errno in _OUT_OF:
+        raise error
 
 
 @contextmanager
@@ -35,11 +48,13 @@ def text(name: str, *, below: int) -> str | None:
     """The stripped text of an attribute; None when there is none or it cannot be read."""
     try:
         fd = os.open(name, _READ, dir_fd=below)
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None
     try:
         return os.read(fd, _PAGE).decode(errors="replace").strip()
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None
     finally:
         os.close(fd)
@@ -54,7 +69,8 @@ def link(name: str, *, below: int) -> str | None:
     """The last part of what a link points to; None when there is no such link."""
     try:
         return os.readlink(name, dir_fd=below).rpartition("/")[2]
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None
 
 
@@ -70,5 +86,6 @@ def listing(path: Path) -> list[str]:
     """The names in a folder, in order; none when there is no such folder."""
     try:
         return sorted(os.listdir(path))  # noqa: PTH208  names are wanted, not paths
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return []

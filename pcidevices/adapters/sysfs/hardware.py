@@ -16,6 +16,7 @@ from anyio import current_time, move_on_after
 from pcidevices import metrics
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import Scan
+from pcidevices.errors import SysfsUnreadable
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.expendable import Expendable
 from pcidevices.runtime.pulse import Pulse
@@ -104,8 +105,11 @@ class SysfsHardware:
 
     def look(self) -> Seen:
         """One scan with names. Blocking; raises SysfsUnreadable."""
-        known = nothing_known if self._modules is None else vfio_modules_of(self._sysfs, self._modules)
-        return scan(self._sysfs, known, names=self._pci_ids.names_of)
+        try:
+            known = nothing_known if self._modules is None else vfio_modules_of(self._sysfs, self._modules)
+            return scan(self._sysfs, known, names=self._pci_ids.names_of)
+        except OSError as error:
+            raise SysfsUnreadable(f"cannot look around in {self._sysfs}: {error}") from error
 
     def _serial(self, life: _Life) -> str | None:
         return serial_of(self._sysfs / f"bus/pci/devices/{life.address}")

@@ -11,7 +11,7 @@ from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.sight import Holder
 
-from .files import folder, listing, number, text
+from .files import folder, listing, number, text, unless_out_of_means
 
 
 _NODES = "/dev/vfio"
@@ -49,7 +49,8 @@ def _is_enabled(home: Path) -> bool:
     try:
         with folder(home) as fd:
             return (number("enable", below=fd) or 0) > 0 and text("power/runtime_status", below=fd) != "suspended"
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return False
 
 
@@ -91,7 +92,8 @@ def _descriptors(process: Path) -> Iterator[str]:
 def _link(path: Path) -> str | None:
     try:
         return os.readlink(path)  # noqa: PTH115  the text is wanted, not a path
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None
 
 
@@ -99,5 +101,6 @@ def _command(process: Path) -> str:
     try:
         with folder(process) as fd:
             return text("comm", below=fd) or "?"
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return "?"

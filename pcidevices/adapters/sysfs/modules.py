@@ -15,6 +15,7 @@ from anyio import Lock, move_on_after
 
 from pcidevices.errors import DriverMissing, WriteTimedOut
 
+from .files import unless_out_of_means
 from .patience import in_a_thread
 
 
@@ -129,7 +130,8 @@ class KernelModules:
         name = re.escape(module.replace("-", "_")).replace("_", "[-_]").encode()
         try:  # some thousand lines, at each look while the driver is missing: not one by one
             return re.search(rb"(?m)^(?:[^:\n]*/)?%b(?:\.[^/:\n]*)?(?::|$)" % name, path.read_bytes()) is not None
-        except OSError:
+        except OSError as error:
+            unless_out_of_means(error)
             return None
 
     def _listed(self) -> list[tuple[str, str]]:
@@ -139,7 +141,8 @@ class KernelModules:
             if stamp != self._aliases[0]:
                 with self._aliases_file.open("rb") as lines:
                     self._aliases = stamp, list(vfio_aliases(lines))
-        except OSError:
+        except OSError as error:
+            unless_out_of_means(error)
             return []
         return self._aliases[1]
 

@@ -13,7 +13,7 @@ from pcidevices.domain.device import PciDevice, Unreadable
 from pcidevices.errors import SysfsUnreadable
 
 from .below import Below
-from .files import folder, link, text
+from .files import folder, link, text, unless_out_of_means
 from .scan import Beside, device_of, nothing_known, read
 
 
@@ -86,5 +86,6 @@ def _listing(path: str, bus: int) -> list[str]:
     try:
         with folder(path, below=bus) as fd:
             return sorted(os.listdir(fd))  # noqa: PTH208  an open folder
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return []

@@ -30,7 +30,7 @@ from pcidevices.domain.naming import UNNAMED, PciNames
 from pcidevices.errors import DeviceUnreadable, SysfsUnreadable
 
 from .below import Below
-from .files import exists, folder, link, number, text
+from .files import exists, folder, link, number, text, unless_out_of_means
 
 
 _ID = re.compile(r"0x([0-9a-f]{4})")
@@ -206,7 +206,8 @@ def _vfio_device(fd: int) -> str | None:
         with folder("vfio-dev", below=fd) as made:
             names = sorted(os.listdir(made))  # noqa: PTH208  of an open folder
             return next((name for name in names if exists(f"{name}/dev", below=made)), None)
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None
 
 

@@ -14,8 +14,9 @@ from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.legible import legible
 from pcidevices.domain.sight import HostUse, Sight
+from pcidevices.errors import SysfsUnreadable
 
-from .files import folder, text
+from .files import folder, text, unless_out_of_means
 from .holders import holders
 from .hostuse import host_uses
 from .modules import Modules
@@ -56,8 +57,16 @@ def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
     See all that the kernel tells at once.
 
     Raises:
-        SysfsUnreadable: there is no PCI bus.
+        SysfsUnreadable: there is no PCI bus, or there are no means left to look around: what is not seen then may
+            well be there.
     """
+    try:
+        return _seen(address, places, modules)
+    except OSError as error:
+        raise SysfsUnreadable(f"cannot look at {address} and around it: {error}") from error
+
+
+def _seen(address: PciAddress, places: Places, modules: Modules) -> Sight:
     around = neighbourhood(places.sysfs, address, has_vfio_module=vfio_modules_of(places.sysfs, modules))
     drivers = pci_drivers(places.sysfs)
     for_vms = vfio_drivers(drivers, modules)
@@ -116,5 +125,6 @@ def _machine(sysfs: Path) -> str | None:
     try:
         with folder(sysfs / "class/dmi/id") as fd:
             return (text("product_uuid", below=fd) or "").lower() or None
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None

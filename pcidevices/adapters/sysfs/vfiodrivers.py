@@ -9,7 +9,7 @@ from pathlib import Path
 from pcidevices.domain.device import is_vfio_name
 from pcidevices.domain.sight import VfioDriver
 
-from .files import folder, link, listing
+from .files import folder, link, listing, unless_out_of_means
 from .modules import ANY_DEVICE, Modules
 
 
@@ -53,5 +53,6 @@ def _module_of(driver: Path) -> str | None:
     try:
         with folder(driver) as fd:
             return link("module", below=fd)
-    except OSError:
+    except OSError as error:
+        unless_out_of_means(error)
         return None
