@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Generic, TypeVar
 
 from anyio import Event
@@ -25,11 +25,15 @@ class Latest(Generic[T]):
     def set(self, value: T) -> None:
         """Replace the value and wake everyone who waits."""
         self._value = value
+        self.stir()
+
+    def stir(self) -> None:
+        """Wake everyone who waits, although the value is the same: there is something else to look at."""
         self._changed.set()
         self._changed = Event()
 
-    async def values(self) -> AsyncIterator[T]:
-        """Yield the value now, and again after each change; changes in between merge."""
+    async def values(self) -> AsyncGenerator[T, None]:
+        """Yield the value now, and again after each change or `stir`; those in between merge."""
         while True:
             changed = self._changed
             yield self._value

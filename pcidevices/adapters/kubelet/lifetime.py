@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from anyio import TASK_STATUS_IGNORED, create_task_group, current_time, move_on_after, sleep
+from anyio import TASK_STATUS_IGNORED, current_time, move_on_after, sleep
 from anyio.abc import TaskStatus
 
 from pcidevices import metrics
@@ -153,11 +153,7 @@ class DevicePlugin:
         service = self._service = PluginService(self._offers, self._encoder)
         metrics.PLUGIN_REGISTERED.labels(self.resource_name).set(0)
         try:
-            async with create_task_group() as tg:
-                await tg.start(service.relay)
-                ended = await self._serve(service, kubelet, first)
-                tg.cancel_scope.cancel()
-            return ended
+            return await self._serve(service, kubelet, first)
         finally:
             self._service = None
             metrics.PLUGIN_REGISTERED.labels(self.resource_name).set(0)

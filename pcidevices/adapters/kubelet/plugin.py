@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from itertools import chain
 from typing import Any, TypeVar
 
 import structlog
 
-from anyio import TASK_STATUS_IGNORED, Event, current_time
-from anyio.abc import TaskStatus
+from anyio import Event, current_time
 from grpclib import GRPCError, Status
 from grpclib.server import Stream
 
@@ -34,7 +33,6 @@ R = TypeVar("R")
 
 OPTIONS = v1beta1.DevicePluginOptions(pre_start_required=False, get_preferred_allocation_available=True)
 
-_END = Frame(b"", Healthy())
 _STATUS = {
     RefusalKind.MALFORMED: Status.INVALID_ARGUMENT,
     RefusalKind.UNKNOWN: Status.NOT_FOUND,
@@ -53,29 +51,34 @@ class Told:
 def _answering(
     method: Callable[[PluginService, Q], Awaitable[R]],
 ) -> Callable[[PluginService, Q | None], Coroutine[None, None, R]]:
-    """A crash is told in our log, and answered."""
-
     @wraps(method)
     async def answer(self: PluginService, request: Q | None) -> R:
         if request is None:
             raise GRPCError(Status.INVALID_ARGUMENT, "the call has no message")
-        try:
+        with _crashes_told(self.resource_name, method.__name__):
             return await method(self, request)
-        except GRPCError:
-            raise
-        except Exception as error:
-            log.exception("call.crashed", resource=self.resource_name, call=method.__name__)
-            raise GRPCError(Status.INTERNAL, "a defect of pcidevices; its log says more") from error
 
     return answer
+
+
+@contextmanager
+def _crashes_told(resource_name: str, call: str) -> Iterator[None]:
+    """A crash is told in our log, and answered."""
+    try:
+        yield
+    except GRPCError:
+        raise
+    except Exception as error:
+        log.exception("call.crashed", resource=resource_name, call=call)
+        raise GRPCError(Status.INTERNAL, "a defect of pcidevices; its log says more") from error
 
 
 class PluginService(v1beta1.DevicePluginBase):
     """
     The service, for one turn: from listening until the server is closed.
 
-    `relay` must run meanwhile. The stream that comes first is the kubelet's, which dials while it registers us;
-    its end is the turn's. Others may come and go.
+    The stream that comes first is the kubelet's, which dials while it registers us; its end is the turn's. Others may
+    come and go.
     """
 
     def __init__(self, offers: Latest[Offer], encoder: Encoder) -> None:
@@ -87,30 +90,20 @@ class PluginService(v1beta1.DevicePluginBase):
         self.told: Told | None = None
         self._offers = offers
         self._encoder = encoder
-        self._frames: Latest[Frame | None] = Latest(None)
+        self._times = 0
+        """How often it is to be told of the same devices once more."""
+        self._is_ending = False
         self._first: object | None = None
-
-    async def relay(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
-        """Turn offers into frames; what the kubelet would not see changes nothing."""
-        async with aclosing(self._offers.values()) as offers:  # type: ignore[type-var]  # it is a generator
-            async for offer in offers:
-                frame = await self._encoder.frame(offer)
-                before = self._frames.value
-                if before is None:
-                    self._frames.set(frame)
-                    task_status.started()
-                elif before is not _END and before.wire != frame.wire:
-                    self._frames.set(frame)
 
     def tell_again(self) -> None:
         """Let the kubelet hear once more what it was told last."""
-        frame = self._frames.value
-        if frame is not None and frame is not _END:
-            self._frames.set(replace(frame))
+        self._times += 1
+        self._offers.stir()
 
     def end(self) -> None:
         """Let all streams end in order."""
-        self._frames.set(_END)
+        self._is_ending = True
+        self._offers.stir()
 
     def __mapping__(self) -> dict[str, Any]:
         mapping: dict[str, Any] = super().__mapping__()
@@ -129,23 +122,29 @@ class PluginService(v1beta1.DevicePluginBase):
         if self._first is None:
             self._first = stream
         try:
-            told = None
-            while (frame := await self._next(told)) is not _END:
-                await stream.send_message(frame.wire)
-                told = frame
-                if self._first is stream:
-                    if self.told is None or self.told.healthy is not frame.healthy:
-                        self.told = Told(frame.healthy, current_time())
-                    self.streamed.set()
+            async with aclosing(self._frames()) as frames:
+                async for frame in frames:
+                    await stream.send_message(frame.wire)
+                    if self._first is stream:
+                        if self.told is None or self.told.healthy is not frame.healthy:
+                            self.told = Told(frame.healthy, current_time())
+                        self.streamed.set()
         finally:
             if self._first is stream and self.over.value is None:
                 self.over.set("the kubelet's stream ended")
 
-    async def _next(self, told: Frame | None) -> Frame:
-        frame = await self._frames.wait_for(lambda frame: frame is not None and frame is not told)
-        if frame is None:
-            raise AssertionError
-        return frame
+    async def _frames(self) -> AsyncGenerator[Frame, None]:
+        """One stream's; a change that the kubelet would not see makes none."""
+        told: tuple[bytes, int] | None = None
+        async with aclosing(self._offers.values()) as offers:
+            async for offer in offers:
+                if self._is_ending:
+                    return
+                with _crashes_told(self.resource_name, "list_and_watch"):
+                    frame = await self._encoder.frame(offer)
+                if told != (telling := (frame.wire, self._times)):
+                    told = telling
+                    yield frame
 
     async def get_device_plugin_options(self, empty: v1beta1.Empty) -> v1beta1.DevicePluginOptions:  # noqa: ARG002
         return OPTIONS

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from anyio import create_task_group, to_thread
+from anyio import to_thread
 
 from pcidevices.adapters.kubelet.codec import Encoder
 from pcidevices.adapters.kubelet.plugin import PluginService
@@ -69,9 +69,6 @@ class Turn(NamedTuple):
 async def served(offers: Latest[Offer], path: Path, *, grace: float = 1.0) -> AsyncIterator[Turn]:
     """One turn's service on a socket."""
     service = PluginService(offers, Encoder())
-    async with create_task_group() as tg:
-        await tg.start(service.relay)
-        async with serving(service, path, grace=grace) as listening:
-            yield Turn(service, listening)
-            service.end()
-        tg.cancel_scope.cancel()
+    async with serving(service, path, grace=grace) as listening:
+        yield Turn(service, listening)
+        service.end()

@@ -207,7 +207,7 @@ async def test_a_crash_is_told_and_is_one_more_turn(offers: Latest[Offer], kubel
         async with running(offers, kubelet.folder):
             await until(lambda: kubelet.allocatable == HEALTHY)
             offers.set(Offer(NAME, (None,)))  # type: ignore[arg-type]
-            await until(lambda: [log for log in logs if log["event"] == "plugin.crashed"])
+            await until(lambda: [log for log in logs if log["event"] == "call.crashed"])
             offers.set(good)
             await until(lambda: len(kubelet.registrations) >= 2 and kubelet.allocatable == HEALTHY)
 
