@@ -51,11 +51,12 @@ def neighbourhood(
 
 
 def _around(name: str, bus: int, beside: Beside) -> Neighbourhood:
-    device = _one(name, bus, beside)
+    members = _members(name, bus)
+    device = _one(name, members, bus, beside)
     if device is None:
         return Neighbourhood(None)
-    others = (_one(other, bus, beside) for other in _listing(f"{name}/iommu_group/devices", bus) if other != name)
-    functions = (_one(function, bus, beside) for function in _virtual_functions(name, bus))
+    others = (_one(other, members, bus, beside) for other in members if other != name)
+    functions = (_one(function, _members(function, bus), bus, beside) for function in _virtual_functions(name, bus))
     return Neighbourhood(
         device,
         tuple(one for one in others if one is not None),
@@ -64,13 +65,27 @@ def _around(name: str, bus: int, beside: Beside) -> Neighbourhood:
     )
 
 
-def _one(name: str, bus: int, beside: Beside) -> PciDevice | Unreadable | None:
+def _members(name: str, bus: int) -> list[str]:
+    """
+    All in the device's IOMMU group; none where it is in none.
+
+    The group's folder is not there in a pod, which has only those parts of sysfs that it needs. The links to it tell
+    who is in it, as they tell a scan.
+    """
+    group = link(f"{name}/iommu_group", below=bus)
+    if group is None:
+        return []
+    listed = _listing(f"{name}/iommu_group/devices", bus)
+    if name in listed:
+        return listed
+    everyone = sorted(os.listdir(bus))
+    return [other for other in everyone if link(f"{other}/iommu_group", below=bus) == group]
+
+
+def _one(name: str, members: list[str], bus: int, beside: Beside) -> PciDevice | Unreadable | None:
     try:
         found = read(name, bus=bus, beside=beside)
-        if found is None:
-            return None
-        members = (PciAddress.parse(member) for member in _listing(f"{name}/iommu_group/devices", bus))
-        return device_of(found, tuple(sorted(members)))
+        return device_of(found, tuple(sorted(map(PciAddress.parse, members)))) if found is not None else None
     except (ValueError, OSError) as error:
         return Unreadable(name, str(error))
 
