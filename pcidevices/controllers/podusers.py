@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pcidevices.domain.address import PciAddress
+from pcidevices.domain.device import PciDevice
 from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.sight import Holder, Sight
 from pcidevices.errors import KubeletError
@@ -20,19 +21,26 @@ class PodUsers:
         self._is_advertised = is_advertised
 
     async def added_to(self, sight: Sight) -> Sight:
-        """The same, with whether the device is advertised and with the pods that hold it."""
+        """
+        The same, with whether the device is advertised and with the pods that hold one of its IOMMU group.
+
+        With a driver of the host in its group a device cannot be opened: a pod that has it, and has yet to start its
+        virtual machine, would have it in vain.
+        """
         # In this order: a pod may get the device for as long as it is advertised.
         advertised = self._is_advertised(sight.address)
-        pods = await self._pods(sight.address)
+        pods = await self._pods(sight)
         return replace(sight, is_advertised=advertised, holders=(*sight.holders, *pods))
 
-    async def _pods(self, address: PciAddress) -> tuple[Holder, ...]:
+    async def _pods(self, sight: Sight) -> tuple[Holder, ...]:
         try:
             held = await self._kubelet.held()
         except KubeletError as error:  # no answer is no proof that nobody has it
-            return (Holder(address, f"the kubelet does not say who has it ({error})"),)
-        pods = dict.fromkeys(_named(one) for one in held if str(address) in one.ids)
-        return tuple(Holder(address, pod) for pod in pods)
+            return (Holder(sight.address, f"the kubelet does not say who has it ({error})"),)
+        others = [one.address for one in sight.others if isinstance(one, PciDevice)]
+        members = {str(address): address for address in (sight.address, *others)}
+        pods = dict.fromkeys((members[id_], _named(one)) for one in held for id_ in one.ids if id_ in members)
+        return tuple(Holder(address, pod) for address, pod in pods)
 
 
 def _named(one: HeldDevice) -> str:
