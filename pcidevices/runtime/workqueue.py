@@ -50,12 +50,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K) -> None:
         """Hand *key* out as soon as may be; a delay it may have ends."""
-        self._due.pop(key, None)
-        if key in self._dirty:
-            return
-        self._dirty.add(key)
-        if key not in self._active:
-            self._push(key)
+        self._admit(key, current_time())
 
     def add_after(self, key: K, delay: float) -> None:
         """Add *key* once *delay* seconds have passed; the earliest wish wins."""
@@ -84,23 +79,39 @@ class WorkQueue(Generic[K]):
         finally:
             self._active.discard(key)
             if key in self._dirty:
-                self._push(key)
+                self._push(key, current_time())
 
     async def _next(self) -> K:
         await lowlevel.checkpoint()  # a worker that never runs dry lets others run, and can be cancelled
-        async with self._line:
-            while True:
-                now = current_time()
-                for key in [key for key, due in self._due.items() if due <= now]:
-                    self.add(key)
-                if self._ready:
-                    key, since = self._ready.popleft()
-                    self._waited(now - since)
-                    return key
-                self._stirred = Event() if self._stirred.is_set() else self._stirred
-                with move_on_after(min(self._due.values(), default=inf) - now):
-                    await self._stirred.wait()
+        self._admit_due()
+        if not self._ready:
+            async with self._line:
+                await self._until_ready()
+        key, since = self._ready.popleft()
+        self._waited(current_time() - since)
+        return key
 
-    def _push(self, key: K) -> None:
-        self._ready.append((key, current_time()))
+    async def _until_ready(self) -> None:
+        self._admit_due()
+        while not self._ready:
+            self._stirred = Event() if self._stirred.is_set() else self._stirred
+            with move_on_after(min(self._due.values(), default=inf) - current_time()):
+                await self._stirred.wait()
+            self._admit_due()
+
+    def _admit_due(self) -> None:
+        now = current_time()
+        for key, due in [(key, due) for key, due in self._due.items() if due <= now]:
+            self._admit(key, due)
+
+    def _admit(self, key: K, since: float) -> None:
+        self._due.pop(key, None)
+        if key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._active:
+            self._push(key, since)
+
+    def _push(self, key: K, since: float) -> None:
+        self._ready.append((key, since))
         self._stirred.set()

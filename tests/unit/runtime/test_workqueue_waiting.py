@@ -52,6 +52,17 @@ async def test_a_delay_is_no_waiting() -> None:
     assert queue.delayed == 0
 
 
+async def test_a_delay_that_is_over_and_finds_no_worker_is_waiting() -> None:
+    """As while all of them wait for the kernel."""
+    told: list[float] = []
+    queue: WorkQueue[str] = WorkQueue(lambda _: 1.0, waited=told.append)
+    queue.add_after("a", 10)
+    await sleep(70)
+    await taken(queue)
+
+    assert told == [pytest.approx(60, abs=0.01)]
+
+
 async def test_a_key_does_not_wake_everybody_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of fifty workers, say: forty-nine would find nothing, and wait again."""
     queue: WorkQueue[str] = WorkQueue(lambda _: 1.0)
