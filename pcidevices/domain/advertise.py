@@ -17,8 +17,8 @@ from .published import PublishedDevice
 from .resourcename import refusals
 
 
-_Seen = tuple[Claim, PciDevice | None, tuple[PciDevice | None, ...]]
-"""The claim that has a device, the device, and all of its IOMMU group."""
+_Seen = tuple[Claim, PciDevice | None, tuple[PciDevice | None, ...], tuple[HeldDevice, ...]]
+"""The claim that has a device, the device, all of its IOMMU group, and the pods that have it under another name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,12 @@ class Advertised:
     """By the resource's name."""
     refused: Mapping[PciAddress, Finding] = field(default_factory=dict)
     """Why a claimed device cannot be offered under its name."""
+    names: Mapping[PciAddress, str] = field(default_factory=dict, compare=False)
+    """Under which name each device is offered: that of its claim, if it has one."""
     worked_out: Mapping[PciAddress, tuple[_Seen, OfferedDevice]] = field(
         default_factory=dict, repr=False, compare=False
     )
     """What became of what was seen."""
-
-    def name_for(self, address: PciAddress) -> str | None:
-        """Under which name a device is offered."""
-        return next((name for name, offer in self.offers.items() if offer.device(str(address))), None)
 
 
 _NOTHING = Advertised()
@@ -61,26 +59,31 @@ def advertised(
     """
     offered: dict[str, dict[PciAddress, OfferedDevice]] = defaultdict(dict)
     worked_out: dict[PciAddress, tuple[_Seen, OfferedDevice]] = {}
+    held_at = _held_at(held)
     claimed_as: dict[PciAddress, str] = {}
     since: dict[str, str] = {}
     for address, rivals in _by_address(claims).items():
         told = published.get(address.object_name(node_name))
         owner = owner_of(rivals)
-        if name := resource_of(told, owner) if told is not None and _is_named(told) else before.name_for(address):
-            seen, known = _seen(address, devices, owner), before.worked_out.get(address)
+        if name := resource_of(told, owner) if told is not None and _is_named(told) else before.names.get(address):
+            elsewhere = tuple(one for one in held_at.get(address, ()) if one.resource_name != name)
+            seen, known = _seen(address, devices, owner, elsewhere), before.worked_out.get(address)
             if known is None or known[0] != seen:
-                known = seen, _offered(address, seen[1], why_not(devices, address, owner))
+                why = _held_elsewhere(elsewhere) or why_not(devices, address, owner)
+                known = seen, _offered(address, seen[1], why)
             worked_out[address] = known
             offered[name][address] = known[1]
             claimed_as[address] = name
             since[name] = min(since.get(name, owner.created), owner.created)
-    for one in held:
-        for address in _addresses(one.ids):
-            told = published.get(address.object_name(node_name))
-            names = _own_names(told) if told is not None and _is_named(told) else (before.name_for(address),)
-            if one.resource_name in offered or one.resource_name in names:
+    names = dict(claimed_as)
+    for address, holders in held_at.items():
+        told = published.get(address.object_name(node_name))
+        own = _own_names(told) if told is not None and _is_named(told) else (before.names.get(address),)
+        for name in (one.resource_name for one in holders):
+            if (name in offered or name in own) and address not in offered[name]:
                 why = "it is held by a pod, and not claimed any more"
-                offered[one.resource_name].setdefault(address, _offered(address, devices.get(address), why))
+                offered[name][address] = _offered(address, devices.get(address), why)
+                names.setdefault(address, name)
     refused = refusals(sorted(offered, key=lambda name: (name not in since, since.get(name, ""), name)))
     return Advertised(
         {
@@ -89,6 +92,7 @@ def advertised(
             if name not in refused
         },
         {address: refused[name] for address, name in claimed_as.items() if name in refused},
+        {address: name for address, name in names.items() if name not in refused},
         worked_out,
     )
 
@@ -129,9 +133,18 @@ def why_not(devices: Mapping[PciAddress, PciDevice], address: PciAddress, claim:
     return None if ready.status == "True" else ready.message or f"its claim {claim.name} is not Ready"
 
 
-def _seen(address: PciAddress, devices: Mapping[PciAddress, PciDevice], owner: Claim) -> _Seen:
+def _seen(
+    address: PciAddress, devices: Mapping[PciAddress, PciDevice], owner: Claim, elsewhere: tuple[HeldDevice, ...]
+) -> _Seen:
     device = devices.get(address)
-    return owner, device, tuple(map(devices.get, device.iommu_group_members)) if device else ()
+    return owner, device, tuple(map(devices.get, device.iommu_group_members)) if device else (), elsewhere
+
+
+def _held_elsewhere(holders: Iterable[HeldDevice]) -> str | None:
+    """The kubelet counts each resource for itself, and would give the device away a second time."""
+    for one in holders:
+        return f"pod {one.namespace}/{one.pod} has it as {one.resource_name}"
+    return None
 
 
 def _offered(address: PciAddress, device: PciDevice | None, why: str | None) -> OfferedDevice:
@@ -152,6 +165,14 @@ def _by_address(claims: Iterable[Claim]) -> dict[PciAddress, list[Claim]]:
     grouped: dict[PciAddress, list[Claim]] = defaultdict(list)
     for claim in claims:
         grouped[claim.address].append(claim)
+    return grouped
+
+
+def _held_at(held: Iterable[HeldDevice]) -> dict[PciAddress, list[HeldDevice]]:
+    grouped: dict[PciAddress, list[HeldDevice]] = defaultdict(list)
+    for one in held:
+        for address in _addresses(one.ids):
+            grouped[address].append(one)
     return grouped
 
 

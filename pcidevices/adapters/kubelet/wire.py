@@ -53,7 +53,7 @@ class PreferredAllocationRequest:
         return cls(tuple(Choice(_texts(one, 1), _texts(one, 2), _number(one, 3)) for one in _parts(wire, 1)))
 
 
-@lru_cache(4096)
+@lru_cache(1 << 14)
 def listed(address: PciAddress, is_healthy: bool, numa_node: int | None) -> bytes:  # noqa: FBT001  a device's, in order
     """What one device adds to a ListAndWatchResponse."""
     return _part(1, _text(1, str(address)) + _health_and_place(is_healthy, numa_node))

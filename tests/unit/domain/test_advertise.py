@@ -16,7 +16,7 @@ from pcidevices.domain.advertise import Advertised, advertised
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.held import HeldDevice
-from pcidevices.domain.offer import Offer, OfferedDevice
+from pcidevices.domain.offer import Offer
 from tests.support.builders import NODE, a_bridge, a_claim, a_condition, a_gpu, a_nic, a_published, at
 
 
@@ -214,10 +214,9 @@ def test_a_device_stays_in_the_offer_while_somebody_has_deleted_its_object(*, is
     fresh = [replace(a_published(one), status=PCIDeviceStatus()) for one in (gpu, nic)] if is_made_anew else []
     published = {one.name: one for one in fresh}
     devices, held = {gpu.address: gpu, nic.address: nic}, (HeldDevice("default", "vm", "compute", "a.com/nic", (NIC,)),)
-    names = {"a.com/gpu": gpu, "a.com/nic": nic}
-    offers = {name: Offer(name, (OfferedDevice(one.address),)) for name, one in names.items()}
+    names = {gpu.address: "a.com/gpu", nic.address: "a.com/nic"}
 
-    found = advertised(devices, [FIRST], published, held, node_name=NODE, before=Advertised(offers))
+    found = advertised(devices, [FIRST], published, held, node_name=NODE, before=Advertised(names=names))
 
     assert {name: [str(one.address) for one in offer.devices] for name, offer in found.offers.items()} == {
         "a.com/gpu": [GPU],
@@ -235,6 +234,20 @@ def test_a_device_whose_object_has_no_status_yet_is_neither_offered_nor_refused(
     )
 
     assert found == Advertised()
+
+
+def test_what_a_pod_has_under_another_name_is_not_given_away_again() -> None:
+    """The kubelet counts each resource for itself."""
+    gpu = on_vfio(a_gpu())
+    held = (HeldDevice("default", "vm", "compute", NAME, (GPU,)),)
+    alone = a_ready_claim(gpu, disable_resource_pooling=True)
+
+    offers = offered(gpu, claims=[alone], held=held)
+
+    assert {name: [one.unhealthy for one in offer.devices] for name, offer in offers.items()} == {
+        NAME: ["it is held by a pod, and not claimed any more"],
+        f"nvidia.com/{NODE}-000004000": [f"pod default/vm has it as {NAME}"],
+    }
 
 
 DRIVERS = st.sampled_from([None, "vfio-pci", "nouveau"])
@@ -262,7 +275,7 @@ def test_what_was_worked_out_before_changes_nothing(views: list[tuple[Any, ...]]
             (HeldDevice("default", "vm", "compute", NAME, (GPU,)),) if is_held else (),
         )
 
-        anew = advertised(*view, node_name=NODE, before=Advertised(before.offers))
+        anew = advertised(*view, node_name=NODE, before=Advertised(names=before.names))
         before = advertised(*view, node_name=NODE, before=before)
 
         assert before == anew
