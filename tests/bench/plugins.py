@@ -43,16 +43,15 @@ async def ours(folder: Path, plugins: int, devices: int) -> None:
     )
     offers = [Latest(Offer(resource_of(number), whole)) for number in range(plugins)]
 
-    def changed(number: int) -> Offer:
-        """What did not change is the same object, as of `pcidevices.domain.advertise`."""
+    def change(number: int) -> None:
+        """What does not change is the same object, as of `pcidevices.domain.advertise`, whose time is not counted."""
         gone = whole[number]._replace(unhealthy="it is gone")
-        return Offer(resource_of(0), (*whole[:number], gone, *whole[number + 1 :]))
+        offers[0].set(Offer(resource_of(0), (*whole[:number], gone, *whole[number + 1 :])))
 
     async with anyio.create_task_group() as tg:
         for one in offers:
             tg.start_soon(DevicePlugin(one, folder=folder).run)
-        made = [changed(number) for number in range(devices)]
-        await obey(lambda number: offers[0].set(made[number]))
+        await obey(change)
         tg.cancel_scope.cancel()
 
 
