@@ -174,7 +174,8 @@ async def run(
         log.info("agent.synced", devices=len(seen.devices), published=len(seen.published), claims=len(seen.claims))
 
         tg.start_soon(world.events.run)
-        tg.start_soon(partial(feeds.held, world.kubelet, every=world.ask_every, pulse=world.pulses.get(HELD)))
+        # Who has what is asked before anything is offered.
+        await tg.start(partial(feeds.held, world.kubelet, every=world.ask_every, pulse=world.pulses.get(HELD)))
         await tg.start(plugins.run)
         if not policy.simulated:
             tg.start_soon(gone_nodes.run)

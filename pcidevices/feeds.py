@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
-from anyio import TASK_STATUS_IGNORED, sleep
+from anyio import TASK_STATUS_IGNORED, move_on_after, sleep
 from anyio.abc import TaskStatus
 
 from pcidevices.domain.address import PciAddress
@@ -31,6 +31,8 @@ HARDWARE, NODE, PCIDEVICES, HELD = "hardware", "node", "pcidevices", "held"
 FEEDS = (HARDWARE, NODE, CLAIMS, PCIDEVICES)
 """Those that the start waits for."""
 _KUBELET_PATIENCE = 60.0
+_FIRST_ANSWER = 2.0
+"""Seconds that the start waits for the kubelet."""
 
 
 class Feeds:
@@ -90,23 +92,41 @@ class Feeds:
                 self._ask(whole_inventory(self._registry.snapshot, self._node_name))
             synced()
 
-    async def held(self, kubelet: Kubelet, *, every: float = 10.0, pulse: Pulse | None = None) -> None:
-        """Who holds what → held. Asked only while something is claimed or held: the kubelet rejects bursts."""
+    async def held(
+        self,
+        kubelet: Kubelet,
+        *,
+        every: float = 10.0,
+        pulse: Pulse | None = None,
+        task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
+    ) -> None:
+        """
+        Who holds what → held. Asked only while something is claimed or held: the kubelet rejects bursts.
+
+        It has started when the kubelet was asked once: what is offered then says of each device whether a pod has it. A
+        kubelet that does not answer keeps nobody waiting.
+        """
+        with move_on_after(_FIRST_ANSWER):
+            await self._ask_who_holds(kubelet)
+        task_status.started()
         while True:
             if pulse is not None:
                 pulse.expect("the next question to the kubelet", within=every + _KUBELET_PATIENCE)
             await sleep(every)
             view = self._registry.snapshot
-            if view.kubelet_was_heard and not view.claims and not view.held:
-                continue
-            try:
-                held = await kubelet.held()
-            except KubeletError as error:
-                log.debug("kubelet.silent", reason=error.reason, error=str(error))
-                continue  # what it said last may still be so
-            self._ask(held_requests(self._registry.replace_held(held), self._registry.snapshot, self._node_name))
-            if not view.kubelet_was_heard:  # what was told by the process before may be so no more
-                self._ask(whole_inventory(self._registry.snapshot, self._node_name))
+            if not view.kubelet_was_heard or view.claims or view.held:
+                await self._ask_who_holds(kubelet)
+
+    async def _ask_who_holds(self, kubelet: Kubelet) -> None:
+        was_heard = self._registry.snapshot.kubelet_was_heard
+        try:
+            held = await kubelet.held()
+        except KubeletError as error:
+            log.debug("kubelet.silent", reason=error.reason, error=str(error))
+            return  # what it said last may still be so
+        self._ask(held_requests(self._registry.replace_held(held), self._registry.snapshot, self._node_name))
+        if not was_heard:  # what was told by the process before may be so no more
+            self._ask(whole_inventory(self._registry.snapshot, self._node_name))
 
     def _once(self, feed: str, task_status: TaskStatus[None]) -> _Once:
         def tell() -> None:

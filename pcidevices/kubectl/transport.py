@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -36,13 +36,15 @@ _CHUNK = 1 << 16
 
 
 class _ListMeta(msgspec.Struct, rename="camel", frozen=True):
-    resource_version: str = ""
+    resource_version: Annotated[str, msgspec.Meta(min_length=1)]
     continue_: str = msgspec.field(default="", name="continue")
 
 
 class _Page(msgspec.Struct):
-    items: list[msgspec.Raw] | None = None
-    metadata: _ListMeta = _ListMeta()
+    """A list has a version and items, null where there are none. What has not is no list, and not an empty one."""
+
+    items: list[msgspec.Raw] | None
+    metadata: _ListMeta
 
 
 class Event(msgspec.Struct):
@@ -60,8 +62,16 @@ class Kubectl:
     program: str = "kubectl"
 
     def get(self, path: str, *, into: type[T], query: Mapping[str, object] | None = None) -> T:
-        """The answer to a GET of *path*, such as ``/apis/…/pcidevices/x``, as a value."""
-        return msgspec.json.decode(self.raw(path, query), type=into)
+        """
+        The answer to a GET of *path*, such as ``/apis/…/pcidevices/x``, as a value.
+
+        Raises:
+            KubectlFailed: there is none, or not of that kind: something between us and the server may have spoken.
+        """
+        try:
+            return msgspec.json.decode(self.raw(path, query), type=into)
+        except msgspec.MsgspecError as error:
+            raise KubectlFailed((f"error: GET {path}: an answer that makes no sense: {error}",), status=1) from error
 
     def raw(self, path: str, query: Mapping[str, object] | None = None) -> bytes:
         """The answer to a GET of *path*, as the server sent it."""

@@ -17,11 +17,13 @@ import sys
 from collections.abc import Sequence
 
 from pcidevices.domain.claims import READY
+from pcidevices.domain.printable import plain
 from pcidevices.errors import ConfigError, NotFound
 
 from .batch import one_by_one
 from .claimed import meant, with_groups
 from .duration import duration
+from .ending import PATIENCE, ending
 from .finding import add_choice
 from .following import turns
 from .objects import CLAIM_RESOURCE, CLAIMS, Claim, devices, every_claim
@@ -36,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add_choice(parser)
     add = parser.add_argument
     add("--group", action="store_true", help="give back all claimed devices of each one's IOMMU group")
-    add("--wait", action="store_true", help="wait until all are on their host drivers again, and say how it goes")
+    add("--wait", action="store_true", help="wait until all are given back, and say how it goes and what came out")
     add("--timeout", type=duration, default=60.0, metavar="TIME", help="how long to wait (60s)")
     add("--dry-run", choices=("none", "client", "server"), default="none", help="do not do it (none)")
     add("-o", "--output", choices=("name",), default="", metavar="name", help="print the names alone")
@@ -68,38 +70,40 @@ def run(flags: argparse.Namespace, kubectl: Kubectl) -> int:
     return int(failed)
 
 
-def _deleted(chosen: Sequence[Claim], flags: argparse.Namespace, kubectl: Kubectl) -> tuple[list[str], bool]:
-    """The names of those that are deleted now, and whether one of them failed."""
+def _deleted(chosen: Sequence[Claim], flags: argparse.Namespace, kubectl: Kubectl) -> tuple[list[Claim], bool]:
+    """Those that are deleted now, and whether one of them failed."""
     query = {"dryRun": "All"} if flags.dry_run == "server" else None
 
-    def delete(claim: Claim) -> str:
+    def delete(claim: Claim) -> Claim:
         if flags.dry_run != "client":
             kubectl.delete(f"{CLAIMS}/{claim.name}", query=query)
         print_deleted(CLAIM_RESOURCE, claim.name, form=flags.output, dry_run=flags.dry_run)
-        return claim.name
+        return claim
 
     return one_by_one(chosen, delete)
 
 
-def _given_back(names: Sequence[str], flags: argparse.Namespace, kubectl: Kubectl) -> bool:
-    """Wait until all are gone, or the time is up."""
+def _given_back(claims: Sequence[Claim], flags: argparse.Namespace, kubectl: Kubectl) -> bool:
+    """Wait until all are gone, or the time is up; whether no device was left without its driver."""
     to = sys.stderr if flags.output else sys.stdout
     screen = Screen.of(to)
     known: dict[str, Claim] = {}
-    waiting = dict.fromkeys(names)
-    for name, claim in turns(kubectl, names, timeout=flags.timeout):
+    waiting = {claim.name: claim for claim in claims}
+    all_are_back = True
+    for name, claim in turns(kubectl, list(waiting), timeout=flags.timeout):
         if name not in waiting:
             continue
         if claim is None:
-            del waiting[name]
-            print(f"{name}  {screen.mark(holds=True)} given back", file=to, flush=True)
+            end = ending(kubectl, known.get(name, waiting.pop(name)), patience=min(PATIENCE, flags.timeout))
+            all_are_back = all_are_back and end.holds is not False
+            print(f"{name}  {screen.mark(holds=end.holds)} {plain(end.words)}", file=to, flush=True)
         else:
             for turn in turned(known.get(name), claim):
                 if name in known or (turn.type == READY and turn.status != "True"):
                     print(screen.cut(line(name, turn, screen)), file=to, flush=True)
             known[name] = claim
         if not waiting:
-            return True
+            return all_are_back
     for name in waiting:
         why = why_not_ready(known[name]) if name in known else "it is still there"
         print(f"error: {CLAIM_RESOURCE}/{name} is not given back after {flags.timeout:g} s: {why}", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pcidevices.sim.kubelet import Rejected, SimulatedKubelet
-from tests.support.agent import Scene, until
+from tests.support.agent import CLAIMS, Scene, until
 from tests.support.machine import CARD, DISK, GPU, NIC, NICS, SOUND, TWIN
 from tests.support.person import Person
 
@@ -103,6 +103,23 @@ async def test_an_agent_that_restarts_offers_the_same_again(
 
     async with scene.agent():
         await until(lambda: counts(kubelet, NICS) == (1, 1))
+
+
+async def test_an_agent_that_starts_offers_what_a_pod_holds_although_nobody_claims_it_any_more(
+    scene: Scene, person: Person, kubelet: SimulatedKubelet
+) -> None:
+    """From the first: the kubelet takes what is not listed for free."""
+    async with scene.agent():
+        person.claim(NIC)
+        person.claim(TWIN)
+        await until(lambda: counts(kubelet, NICS) == (2, 2))
+        given = await kubelet.admit("vm", {NICS: 1})
+    (held,) = given.env.values()
+    person.delete(held)
+    scene.server.patch(CLAIMS, person.name(held), {"metadata": {"finalizers": None}})
+
+    async with scene.agent(ask_every=600):
+        await until(lambda: counts(kubelet, NICS) == (2, 1))
 
 
 async def test_who_has_a_device_is_told_on_it(scene: Scene, person: Person, kubelet: SimulatedKubelet) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -14,15 +15,20 @@ PAGE = 500
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
+    resource_version: Annotated[str, msgspec.Meta(min_length=1)]
     continue_: str = msgspec.field(default="", name="continue")
 
 
 class Page(msgspec.Struct):
-    """Some of the objects, and where the next ones are."""
+    """
+    Some of the objects, and where the next ones are.
+
+    Every list has a version and items, null where there are none (a nil slice in Go). What has not is no list, and
+    least of all an empty one: something between us and the server may have spoken.
+    """
 
     metadata: _Metadata
-    items: list[msgspec.Raw] | None = None
+    items: list[msgspec.Raw] | None
 
 
 async def pages(

@@ -16,25 +16,28 @@ NAME = "kubelet_internal_checkpoint"
 
 
 class _Entry(msgspec.Struct, rename="pascal"):
+    resource_name: str
+    device_i_ds: Any = msgspec.field(name="DeviceIDs")
     container_name: str = ""
-    resource_name: str = ""
-    device_i_ds: Any = msgspec.field(default=None, name="DeviceIDs")
 
 
 class _Data(msgspec.Struct, rename="pascal"):
-    pod_device_entries: list[_Entry] | None = None
+    pod_device_entries: list[_Entry] | None
 
 
 class _Checkpoint(msgspec.Struct, rename="pascal"):
-    data: _Data = msgspec.field(default_factory=_Data)
+    """Fields that are not omitted when they are empty: without them it is of another format, and not an empty one."""
+
+    data: _Data
 
 
 def given_away(folder: Path) -> tuple[HeldDevice, ...]:
     """
-    All that the checkpoint below *folder* names (pkg/kubelet/cm/devicemanager/checkpoint); nothing without one.
+    All that the checkpoint in *folder* names (pkg/kubelet/cm/devicemanager/checkpoint).
 
     Pods have no names there. It is written when devices are given away, and when a plugin has told of its devices, so
-    that it may still name what has come back since.
+    that it may still name what has come back since. A kubelet that has given nothing away yet has none, and a machine
+    on which none has ever run has no folder for it.
 
     Raises:
         KubeletAway: there is one, and it makes no sense.

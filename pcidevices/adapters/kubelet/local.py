@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.offer import Offer
+from pcidevices.errors import KubeletAway
 from pcidevices.runtime.latest import Latest
 
 from .checkpoint import given_away
@@ -22,8 +23,9 @@ class LocalKubelet:
     """
     Implements the port `Kubelet` for the kubelet whose folder is *root*.
 
-    No answer is told from "nobody has it": a kubelet that has just started names no pods but static ones until it has
-    heard of the others from the API server. So what its checkpoint names, which survives, is held as well.
+    No answer is told from "nobody has it", and a folder that is not there is no answer. A kubelet that has just started
+    names no pods but static ones until it has heard of the others from the API server. So what its checkpoint names,
+    which survives, is held as well.
 
     The checkpoint may be behind: the kubelet notices that pods have ended when it is asked who has what, and writes
     that down at the next occasion, which may never come. A plugin that tells of its devices is one. So whoever is
@@ -42,14 +44,23 @@ class LocalKubelet:
         return plugin
 
     async def held(self) -> tuple[HeldDevice, ...]:
-        there_is_one = await to_thread.run_sync(self._socket.exists)
-        named = await self._resources.held() if there_is_one else ()
+        named = await self._resources.held() if await to_thread.run_sync(self._is_there) else ()
         # In this order: what is given away in between is in the checkpoint.
         written = await to_thread.run_sync(given_away, self._folder)
         if unnamed := tuple(_unnamed(written, named)):
             for plugin in self._plugins:
                 plugin.tell_again()
         return (*named, *unnamed)
+
+    def _is_there(self) -> bool:
+        """Whether there is a socket; where there is none the checkpoint alone tells, and names what all pods have."""
+        try:
+            self._socket.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise KubeletAway(f"{self._socket} cannot be found: {error.strerror}") from error
+        return True
 
     async def allocatable(self) -> Mapping[str, frozenset[str]]:
         return await self._resources.allocatable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import socket
 import stat
 
@@ -133,8 +134,7 @@ async def _end(connections: Connections, grace: float) -> None:
 def _bind(path: Path) -> Listening:
     with suppress(FileNotFoundError):
         if stat.S_ISSOCK(path.lstat().st_mode):
-            if _somebody_listens(path):
-                raise OSError("another device plugin listens there; end it first (does a second agent run here?)")
+            _be_sure_that_nobody_listens(path)
             path.unlink()
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -150,11 +150,16 @@ def _bind(path: Path) -> Listening:
     return Listening(path, bound, inode)
 
 
-def _somebody_listens(path: Path) -> bool:
+def _be_sure_that_nobody_listens(path: Path) -> None:
+    """A connection that is refused is the only proof; whoever is hindered from asking has none."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.setblocking(False)  # noqa: FBT003  that is its name
-        # One whose backlog is full (EAGAIN) listens as well.
-        return client.connect_ex(str(path)) in {0, errno.EAGAIN}
+        answer = client.connect_ex(str(path))
+    if answer in {0, errno.EAGAIN}:  # one whose backlog is full listens as well
+        raise OSError("another device plugin listens there; end it first (does a second agent run here?)")
+    if answer not in {errno.ECONNREFUSED, errno.ENOENT}:
+        why = f"nobody can tell whether somebody listens there ({os.strerror(answer)}); remove it if nobody does"
+        raise OSError(answer, why)
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -88,6 +88,20 @@ async def test_a_checkpoint_that_makes_no_sense_is_no_answer(folder: Path, local
         await local.held()
 
 
+async def test_a_kubelet_that_has_its_folder_and_nothing_in_it_has_given_nothing_away(folder: Path) -> None:
+    (folder / "device-plugins").mkdir()
+
+    assert await LocalKubelet(folder).held() == ()
+
+
+async def test_a_socket_that_cannot_be_looked_for_is_no_answer(folder: Path) -> None:
+    (folder / "device-plugins").mkdir()
+    (folder / "pod-resources").write_text("no folder")
+
+    with pytest.raises(KubeletAway, match="cannot be found"):
+        await LocalKubelet(folder).held()
+
+
 async def test_a_checkpoint_that_is_behind_is_written_anew(
     folder: Path, local: LocalKubelet, offers: Latest[Offer]
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import random
 import socket
 
@@ -132,6 +134,41 @@ async def test_a_socket_at_which_somebody_listens_is_left_alone(offers: Latest[O
                 pass
 
         assert await anyio.Path(path).is_socket()
+
+
+async def test_a_socket_of_another_kind_at_which_somebody_may_be_is_left_alone(
+    offers: Latest[Offer], path: Path
+) -> None:
+    """Only a connection that is refused proves that nobody is there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+        other.bind(str(path))
+        other.listen()
+        with pytest.raises(SocketUnusable, match="whether somebody listens there"):
+            async with serving(PluginService(offers, None), path):  # type: ignore[arg-type]  # never used
+                pass
+
+        assert await anyio.Path(path).is_socket()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.ENOMEM], ids=errno.errorcode.get)
+async def test_a_socket_that_cannot_be_tried_is_left_alone(
+    offers: Latest[Offer], path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """As where a security module forbids it."""
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+
+    class Hindered(socket.socket):
+        def connect_ex(self, _: object) -> int:
+            return number
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socket", Hindered)
+        with pytest.raises(SocketUnusable, match=os.strerror(number)):
+            async with serving(PluginService(offers, None), path):  # type: ignore[arg-type]  # never used
+                pass
+
+    assert await anyio.Path(path).is_socket()
 
 
 async def test_a_file_that_is_no_socket_is_left_alone(offers: Latest[Offer], path: Path) -> None:

@@ -22,6 +22,7 @@ from pcidevices.errors import KubectlFailed, KubectlMissing
 from pcidevices.kubectl.following import turns
 from pcidevices.kubectl.objects import Device, claims, devices
 from pcidevices.kubectl.transport import Kubectl
+from tests.support.nolists import NO_LISTS
 
 
 class Script:
@@ -244,7 +245,7 @@ def test_what_a_credential_plug_in_leaves_behind_is_not_waited_for(script: Scrip
 
 def test_a_list_is_read_page_by_page(script: Script) -> None:
     pages = {
-        "first": {"items": [an_item(1)], "metadata": {"continue": "more"}},
+        "first": {"items": [an_item(1)], "metadata": {"continue": "more", "resourceVersion": "9"}},
         "last": {"items": [an_item(2)], "metadata": {"resourceVersion": "9"}},
     }
     script.does(f"print(json.dumps({pages!r}['last' if 'continue=more' in sys.argv[3] else 'first']))")
@@ -252,9 +253,20 @@ def test_a_list_is_read_page_by_page(script: Script) -> None:
     assert [device.name for device in devices(script.kubectl)] == ["d1", "d2"]
 
 
+@pytest.mark.parametrize("body", NO_LISTS)
+def test_an_answer_that_is_no_list_is_not_an_empty_one(script: Script, body: bytes) -> None:
+    """Something between us and the server may answer in its place: no claim is gone for that."""
+    script.does(f"sys.stdout.write({body.decode()!r})")
+
+    with pytest.raises(KubectlFailed, match="makes no sense"):
+        list(script.kubectl.pages("/x"))
+    with pytest.raises(KubectlFailed, match="makes no sense"):
+        next(turns(script.kubectl, ["c"], timeout=60))
+
+
 def test_a_status_that_fits_no_type_does_not_hide_the_others(script: Script) -> None:
     items = [an_item(1, numaNode="zero"), an_item(2)]
-    script.does(f"print(json.dumps({{'items': {items!r}, 'metadata': {{}}}}))")
+    script.does(f"print(json.dumps({{'items': {items!r}, 'metadata': {{'resourceVersion': '9'}}}}))")
 
     assert [(device.name, device.status.node_name) for device in devices(script.kubectl)] == [
         ("d1", ""),
@@ -264,7 +276,7 @@ def test_a_status_that_fits_no_type_does_not_hide_the_others(script: Script) -> 
 
 def test_a_claim_without_a_sensible_spec_is_left_out(script: Script) -> None:
     items = [{"metadata": {"name": "c"}, "spec": {"address": 5}}]
-    script.does(f"print(json.dumps({{'items': {items!r}, 'metadata': {{}}}}))")
+    script.does(f"print(json.dumps({{'items': {items!r}, 'metadata': {{'resourceVersion': '9'}}}}))")
 
     assert list(claims(script.kubectl)) == []
 
@@ -305,10 +317,11 @@ def test_claims_are_listed_anew_when_the_watch_has_expired(script: Script) -> No
     """What is told may be told twice; nothing is missed."""
     item = {"metadata": {"name": "c"}, "spec": {"address": "0000:01:00.0", "nodeName": "janus"}}
     expired = {"type": "ERROR", "object": {"kind": "Status", "code": 410}}
+    empty = {"items": None, "metadata": {"resourceVersion": "9"}}
     script.does(
         f"lists = sum('watch=1' not in line for line in open(LOG))\n"
         f"if 'watch=1' in sys.argv[3]: print(json.dumps({expired!r}))\n"
-        f"else: print(json.dumps({{'items': [{item!r}] if lists == 1 else [], 'metadata': {{}}}}))"
+        f"else: print(json.dumps({empty!r} | ({{'items': [{item!r}]}} if lists == 1 else {{}})))"
     )
     following = turns(script.kubectl, ["c"], timeout=60)
 

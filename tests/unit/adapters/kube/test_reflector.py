@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from pcidevices.adapters.kube.reflector import Reflector, version_number
 from tests.support.following import Following, following
 from tests.support.kube import a_client, kubeconfig, written
+from tests.support.nolists import NO_LISTS
 from tests.support.scripted_api import (
     Answer,
     ScriptedApi,
@@ -220,11 +221,13 @@ async def test_an_error_of_another_kind_in_a_stream_goes_on_from_where_it_was(tm
         assert [query.get("resourceVersion") for query in scene.api.queries()] == [None, "10", "11"]
 
 
-@pytest.mark.parametrize("body", [b"<html>proxy</html>", b'{"items": [', b"", b"[]", b'{"items": []}'])
+@pytest.mark.parametrize("body", NO_LISTS)
 async def test_a_list_that_makes_no_sense_is_asked_for_again(tmp_path: Path, body: bytes) -> None:
-    """Something between us and the server may answer in its place; that must not end the agent."""
+    """Something between us and the server may answer in its place; that must not end the agent, nor be a list."""
     async with a_scene(tmp_path, says(body), says(a_list(an_object("a", 1), version=10)), FOREVER) as scene:
         await scene.until("a@1")
+
+        assert scene.seen == [("a@1",)]
 
 
 @pytest.mark.parametrize(
