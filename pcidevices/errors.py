@@ -33,7 +33,7 @@ class HardwareError(PciDevicesError):
 
 
 class SysfsUnreadable(HardwareError):
-    """There is no PCI bus below the sysfs root, or it cannot be listed, or no descriptor is left to do so."""
+    """There is no PCI bus below the sysfs root, or it cannot be listed."""
 
     reason = "SysfsUnreadable"
 
@@ -48,6 +48,12 @@ class DeviceUnreadable(HardwareError):
     """An attribute that the device must have is missing or makes no sense; the device is left out."""
 
     reason = "DeviceUnreadable"
+
+
+class HostExhausted(HardwareError):
+    """The host has no process, descriptor or memory left for a look or a step. That says nothing of the devices."""
+
+    reason = "HostExhausted"
 
 
 class DriverMissing(HardwareError):

@@ -99,6 +99,7 @@ class Control(Protocol):
 
         Raises:
             SysfsWriteFailed: the kernel refused.
+            HostExhausted: the kernel could not be asked.
             WriteTimedOut: this step, or one before it for the same device, has not returned.
             DriverMissing: there is no such driver or module.
         """

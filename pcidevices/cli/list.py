@@ -19,7 +19,7 @@ from pcidevices import logs
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.pciidsfile import find
 from pcidevices.adapters.sysfs.scan import scan
-from pcidevices.adapters.sysfs.slow import serial_of
+from pcidevices.adapters.sysfs.slow import serial_if_told
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, Scan
 from pcidevices.domain.inventory import status_of
@@ -81,7 +81,7 @@ def look(sysfs: Path, pci_ids: PciIds) -> Scan:
 
 async def _serials(sysfs: Path, addresses: Sequence[PciAddress]) -> dict[PciAddress, str | None]:
     slow: Expendable[PciAddress, str | None] = Expendable(
-        lambda address: serial_of(sysfs / f"bus/pci/devices/{address}"), timeout=_SLOW_TIMEOUT
+        lambda address: serial_if_told(sysfs / f"bus/pci/devices/{address}"), timeout=_SLOW_TIMEOUT
     )
     slow.ask(addresses)
     await slow.settle(_SLOW_BUDGET)

@@ -14,7 +14,7 @@ from pcidevices.domain.conditions import Finding
 from pcidevices.domain.decision import Decision
 from pcidevices.domain.outlook import Outlook
 from pcidevices.domain.steps import Bind, LoadModule, Probe, Step, Unbind
-from pcidevices.errors import DeviceNotTaken, HardwareError, NotFound
+from pcidevices.errors import DeviceNotTaken, HardwareError, HostExhausted, NotFound
 from pcidevices.ports import Claims, Control, Events
 from pcidevices.registry import Registry
 from pcidevices.runtime.controller import CHANGED, SETTLED, Result
@@ -162,6 +162,8 @@ class ClaimReconciler:
     async def _take_one(self, claim: Claim, step: Step) -> None:
         try:
             await self._control.take(step)
+        except HostExhausted:
+            raise
         except HardwareError:
             if claim.deleting and isinstance(step, LoadModule | Bind | Probe):  # the original driver's own failures
                 self._tries[claim.uid] += 1

@@ -134,12 +134,12 @@ def _way_back(status: PCIDeviceClaimStatus, sight: Sight, device: PciDevice, tri
     clear = (ClearOverride(address),) if sight.override is not None else ()
     unbind = () if device.driver is None else (Unbind(address, device.driver),)
     last: tuple[Step, ...] = ()
-    if original and tries:
-        last = (Probe(address),)
-    elif original in sight.drivers:
-        last = (Bind(address, original),)
-    elif original:
+    if original and original not in sight.drivers and tries < ENOUGH_TRIES - 1:
         last = (LoadModule(sight.modalias), Probe(address))
+    elif original and tries:
+        last = (Probe(address),)
+    elif original:
+        last = (Bind(address, original),)
     return (*clear, *unbind, *last)
 
 

@@ -15,6 +15,7 @@ CAN_MEET_A_CLAIM = {
     errors.DeviceNotFound,
     errors.DeviceUnreadable,
     errors.DriverMissing,
+    errors.HostExhausted,
     errors.SysfsWriteFailed,
     errors.DeviceNotTaken,
     errors.WriteTimedOut,

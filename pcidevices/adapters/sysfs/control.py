@@ -93,7 +93,7 @@ class SysfsControl:
             begun = current_time()
             home = self._places.home(address)
             override_in = self._overrides.ask(address, lambda: override_of(home, self._kernel.read))
-            serial_in = self._serials.ask(address, lambda: in_a_thread(lambda: (self._serial_of(home),)))
+            serial_in = self._serials.ask(address, lambda: in_a_thread(lambda: self._serial_in(home)))
             sight_in = self._sights.ask(address, lambda: in_a_thread(lambda: see(address, self._places, self._modules)))
             sight = await sight_in(self._look_patience)
             # What has never come says nothing of how slow the host is. Both waits count from the beginning.
@@ -110,6 +110,14 @@ class SysfsControl:
             serial_is_unanswered=answer is None,
             write_under_way=self._under_way.told(address),
         )
+
+    def _serial_in(self, home: Path) -> tuple[str | None] | None:
+        """What is answered; None when nothing is: a serial number that cannot be read is not that there is none."""
+        try:
+            return (self._serial_of(home),)
+        except OSError as error:
+            log.debug("serial.unread", address=home.name, error=str(error))
+            return None
 
     async def take(self, step: Step) -> None:
         begun = current_time()

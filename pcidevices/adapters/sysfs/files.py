@@ -14,19 +14,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pcidevices.errors import HardwareError, HostExhausted, SysfsUnreadable
+
 
 _PAGE = 4096
 _LONGEST_NUMBER = 24  # of 64 bits, in any notation
 # Nothing in sysfs minds O_NONBLOCK; a tree that somebody made by hand may hold a FIFO.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
-_OUT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+OUT_OF_MEANS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+OUT_OF_PROCESSES = (*OUT_OF_MEANS, errno.EAGAIN)
+"""Why none can be started, besides that its program is not there."""
 
 
 def unless_out_of_means(error: OSError) -> None:
     """Raise *error* if it is about this process or the machine, and not about the file."""
-    if error.errno in _OUT_OF:
+    if error.errno in OUT_OF_MEANS:
         raise error
+
+
+def cannot_see(what: str, error: OSError, *, unless: str) -> HardwareError:
+    """The error that *error* is: that the host has nothing left to look with, or else the question *unless*."""
+    if error.errno in OUT_OF_MEANS:
+        return HostExhausted(f"{what}: {error.strerror}")
+    return SysfsUnreadable(f"{what}: {error.strerror}; {unless}")
 
 
 @contextmanager
@@ -44,20 +55,22 @@ def folder(path: str | os.PathLike[str], *, below: int | None = None) -> Iterato
         os.close(fd)
 
 
+def certain_text(path: str | os.PathLike[str], *, below: int | None = None) -> str:
+    """The stripped text of an attribute; raises OSError."""
+    fd = os.open(path, _READ, dir_fd=below)
+    try:
+        return os.read(fd, _PAGE).decode(errors="replace").strip()
+    finally:
+        os.close(fd)
+
+
 def text(name: str, *, below: int) -> str | None:
     """The stripped text of an attribute; None when there is none or it cannot be read."""
     try:
-        fd = os.open(name, _READ, dir_fd=below)
+        return certain_text(name, below=below)
     except OSError as error:
         unless_out_of_means(error)
         return None
-    try:
-        return os.read(fd, _PAGE).decode(errors="replace").strip()
-    except OSError as error:
-        unless_out_of_means(error)
-        return None
-    finally:
-        os.close(fd)
 
 
 def exists(name: str, *, below: int) -> bool:

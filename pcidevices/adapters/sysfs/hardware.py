@@ -11,21 +11,22 @@ from typing import NamedTuple
 
 import structlog
 
-from anyio import current_time, move_on_after
+from anyio import current_time, move_on_after, sleep
 
 from pcidevices import metrics
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import Scan
-from pcidevices.errors import SysfsUnreadable
+from pcidevices.errors import HostExhausted
 from pcidevices.runtime.debounce import Debounce
 from pcidevices.runtime.expendable import Expendable
 from pcidevices.runtime.pulse import Pulse
 from pcidevices.runtime.threads import in_daemon_thread, on_the_loop
 
+from .files import cannot_see
 from .modules import Modules
 from .pciids import PciIds
 from .scan import Seen, nothing_known, scan
-from .slow import serial_of
+from .slow import serial_if_told
 from .vfiodrivers import vfio_modules_of
 
 
@@ -37,6 +38,9 @@ LONGEST_BURST = 1.0
 _SLOW_TIMEOUT = 1.0
 _SLOW_BUDGET = 0.25
 _OVERDUE = 30.0
+_ONCE_MORE = 1.0
+_LONGEST_BLINDNESS = 60.0
+"""Seconds to try again where the host has nothing left to look with; a blind agent is worse than none."""
 LONGEST_SCAN = 60.0
 """Seconds. It takes some milliseconds, and reads what the kernel has at hand; what takes longer hangs."""
 
@@ -82,11 +86,20 @@ class SysfsHardware:
     async def scans(self) -> AsyncIterator[Scan]:
         late = on_the_loop(lambda: self._hints.hint("late attribute"))
         slow = Expendable(self._serial, timeout=_SLOW_TIMEOUT, on_late=late)
+        seen_at = current_time()
         while True:
             self._pulse.expect("the end of a scan", within=self._longest_scan)
             begun = current_time()
-            with metrics.SCAN_SECONDS.time():
-                seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
+            try:
+                with metrics.SCAN_SECONDS.time():
+                    seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
+            except HostExhausted as error:  # what was seen before is better than what can be seen now
+                if current_time() - seen_at > _LONGEST_BLINDNESS:
+                    raise
+                log.warning("scan.failed", reason=error.reason, error=str(error))
+                await sleep(_ONCE_MORE)
+                continue
+            seen_at = current_time()
             lives = [_Life(d.address, seen.lives[d.address], d.driver) for d in seen.scan.devices]
             slow.ask(lives)
             await slow.settle(_SLOW_BUDGET)
@@ -104,15 +117,15 @@ class SysfsHardware:
                 metrics.HINTS.labels(source).inc(count)
 
     def look(self) -> Seen:
-        """One scan with names. Blocking; raises SysfsUnreadable."""
+        """One scan with names. Blocking; raises SysfsUnreadable, or HostExhausted."""
         try:
             known = nothing_known if self._modules is None else vfio_modules_of(self._sysfs, self._modules)
             return scan(self._sysfs, known, names=self._pci_ids.names_of)
         except OSError as error:
-            raise SysfsUnreadable(f"cannot look around in {self._sysfs}: {error}") from error
+            raise cannot_see(f"cannot look around in {self._sysfs}", error, unless="is it a sysfs?") from error
 
     def _serial(self, life: _Life) -> str | None:
-        return serial_of(self._sysfs / f"bus/pci/devices/{life.address}")
+        return serial_if_told(self._sysfs / f"bus/pci/devices/{life.address}")
 
     def _with_serials(self, seen: Seen, found: dict[_Life, str | None]) -> Scan:
         # A serial stays known when the driver that told it has gone.

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from anyio import Lock, move_on_after
 
-from pcidevices.errors import DriverMissing, WriteTimedOut
+from pcidevices.errors import DriverMissing, HostExhausted, WriteTimedOut
 
-from .files import unless_out_of_means
+from .files import OUT_OF_PROCESSES, unless_out_of_means
 from .patience import in_a_thread
 
 
@@ -110,6 +110,8 @@ class KernelModules:
         try:
             return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)  # noqa: S603  no shell, and the name was checked
         except OSError as error:
+            if error.errno in OUT_OF_PROCESSES:
+                raise HostExhausted(f"modprobe {name} cannot be started: {error.strerror}") from error
             raise DriverMissing(
                 f"{name} cannot be loaded: {self._modprobe}: {error.strerror}; install kmod, or load it on the host"
             ) from error
@@ -141,9 +143,8 @@ class KernelModules:
             if stamp != self._aliases[0]:
                 with self._aliases_file.open("rb") as lines:
                     self._aliases = stamp, list(vfio_aliases(lines))
-        except OSError as error:
+        except OSError as error:  # what was known of the modules holds for those that are loaded
             unless_out_of_means(error)
-            return []
         return self._aliases[1]
 
 

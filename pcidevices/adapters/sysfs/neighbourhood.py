@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice, Unreadable
-from pcidevices.errors import SysfsUnreadable
 
 from .below import Below
-from .files import folder, link, text, unless_out_of_means
+from .files import cannot_see, folder, link, text, unless_out_of_means
 from .scan import Beside, device_of, nothing_known, read
 
 
@@ -39,15 +38,15 @@ def neighbourhood(
 
     Raises:
         SysfsUnreadable: there is no PCI bus below *sysfs*.
+        HostExhausted: what is not seen may be there all the same.
     """
     path = sysfs / "bus/pci/devices"
     try:
         with folder(path) as bus:
             return _around(str(address), bus, Beside(Below.of(sysfs), has_vfio_module))
     except OSError as error:
-        raise SysfsUnreadable(
-            f"cannot open {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
-        ) from error
+        bus_is_there = f"is {sysfs} a sysfs, and does this machine have a PCI bus?"
+        raise cannot_see(f"cannot open {path}", error, unless=bus_is_there) from error
 
 
 def _around(name: str, bus: int, beside: Beside) -> Neighbourhood:
@@ -86,7 +85,10 @@ def _one(name: str, members: list[str], bus: int, beside: Beside) -> PciDevice |
     try:
         found = read(name, bus=bus, beside=beside)
         return device_of(found, tuple(sorted(map(PciAddress.parse, members)))) if found is not None else None
-    except (ValueError, OSError) as error:
+    except ValueError as error:
+        return Unreadable(name, str(error))
+    except OSError as error:
+        unless_out_of_means(error)
         return Unreadable(name, str(error))
 
 

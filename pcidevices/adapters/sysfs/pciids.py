@@ -9,6 +9,7 @@ import structlog
 
 from pcidevices.domain.naming import PciNames
 
+from .files import unless_out_of_means
 from .pciidsfile import USUAL_PLACES
 
 
@@ -31,7 +32,12 @@ class PciIds:
         self._names: dict[tuple[str, str, str], PciNames] = {}
 
     def names_of(self, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], PciNames]:
-        """Names for each vendor, device and class id that is *wanted*. Blocking."""
+        """
+        Names for each vendor, device and class id that is *wanted*. Blocking.
+
+        Raises:
+            OSError: the machine or this process has run out of descriptors or memory.
+        """
         if missing := wanted - self._names.keys():
             found, is_whole = self._look_up(missing)
             if not is_whole:
@@ -53,6 +59,7 @@ class PciIds:
                 with self._path.open("rb") as lines:
                     entries.read(lines)
             except OSError as error:
+                unless_out_of_means(error)  # names made of ids would be kept for ever, and the file may be all right
                 log.warning("pciids.unreadable", path=str(self._path), error=error.strerror)
                 is_whole = False
             if is_whole and not entries.lines:

@@ -27,10 +27,10 @@ from pcidevices.domain.device import (
     is_vfio_name,
 )
 from pcidevices.domain.naming import UNNAMED, PciNames
-from pcidevices.errors import DeviceUnreadable, SysfsUnreadable
+from pcidevices.errors import DeviceUnreadable
 
 from .below import Below
-from .files import exists, folder, link, number, text, unless_out_of_means
+from .files import cannot_see, exists, folder, link, number, text, unless_out_of_means
 
 
 _ID = re.compile(r"0x([0-9a-f]{4})")
@@ -80,15 +80,15 @@ def scan(sysfs: Path, has_vfio_module: Callable[[str], bool] = nothing_known, *,
 
     Raises:
         SysfsUnreadable: there is no PCI bus below *sysfs*.
+        HostExhausted: what is not seen may be there all the same.
     """
     path = sysfs / "bus/pci/devices"
     try:
         with folder(path) as bus:
             return _look(bus, Beside(Below.of(sysfs), has_vfio_module), names)
     except OSError as error:
-        raise SysfsUnreadable(
-            f"cannot list {path}: {error.strerror}; is {sysfs} a sysfs, and does this machine have a PCI bus?"
-        ) from error
+        bus_is_there = f"is {sysfs} a sysfs, and does this machine have a PCI bus?"
+        raise cannot_see(f"cannot list {path}", error, unless=bus_is_there) from error
 
 
 class Read(NamedTuple):
@@ -133,7 +133,11 @@ def _look(bus: int, beside: Beside, names: Names) -> Seen:
     for name in sorted(os.listdir(bus)):
         try:
             one = read(name, bus=bus, beside=beside)
-        except (ValueError, OSError) as error:
+        except ValueError as error:
+            unreadable.append(Unreadable(name, str(error)))
+            continue
+        except OSError as error:
+            unless_out_of_means(error)
             unreadable.append(Unreadable(name, str(error)))
             continue
         if one is not None:

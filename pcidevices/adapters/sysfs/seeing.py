@@ -14,9 +14,9 @@ from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.legible import legible
 from pcidevices.domain.sight import HostUse, Sight
-from pcidevices.errors import SysfsUnreadable
+from pcidevices.errors import HostExhausted
 
-from .files import folder, text, unless_out_of_means
+from .files import cannot_see, folder, text, unless_out_of_means
 from .holders import holders
 from .hostuse import host_uses
 from .modules import Modules
@@ -57,13 +57,14 @@ def see(address: PciAddress, places: Places, modules: Modules) -> Sight:
     See all that the kernel tells at once.
 
     Raises:
-        SysfsUnreadable: there is no PCI bus, or there are no means left to look around: what is not seen then may
-            well be there.
+        SysfsUnreadable: there is no PCI bus, or it has no drivers.
+        HostExhausted: what is not seen may be there all the same.
     """
     try:
         return _seen(address, places, modules)
     except OSError as error:
-        raise SysfsUnreadable(f"cannot look at {address} and around it: {error}") from error
+        what = f"cannot look at {address} and around it"
+        raise cannot_see(what, error, unless=f"is {places.sysfs} a sysfs?") from error
 
 
 def _seen(address: PciAddress, places: Places, modules: Modules) -> Sight:
@@ -93,8 +94,11 @@ async def override_of(home: Path, read: Read) -> Override | None:
     """
     try:
         override = (await read(home / "driver_override")).strip()
+    except HostExhausted as error:
+        log.debug("override.unread", address=home.name, error=str(error))
+        return None
     except OSError as error:
-        if error.errno not in _GONE:  # of the process that reads, perhaps: it could not be started, or was killed
+        if error.errno not in _GONE:
             log.debug("override.unread", address=home.name, error=str(error))
             return None
         override = ""

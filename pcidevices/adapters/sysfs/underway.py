@@ -10,7 +10,7 @@ from anyio.abc import TaskGroup
 
 from pcidevices import metrics
 from pcidevices.domain.address import PciAddress
-from pcidevices.errors import WriteTimedOut
+from pcidevices.errors import HostExhausted, WriteTimedOut
 
 from .patience import Call, Unanswered
 from .stepwrites import StepWrite
@@ -64,7 +64,7 @@ class WritesUnderWay:
         try:
             await call.result(within=self._patience)
             _count(write, call, "done")
-        except OSError:
+        except (OSError, HostExhausted):
             _count(write, call, "refused")
             raise
         except Unanswered:

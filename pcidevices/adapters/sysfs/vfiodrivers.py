@@ -9,6 +9,7 @@ from pathlib import Path
 from pcidevices.domain.device import is_vfio_name
 from pcidevices.domain.sight import VfioDriver
 
+from .certain import entries
 from .files import folder, link, listing, unless_out_of_means
 from .modules import ANY_DEVICE, Modules
 
@@ -17,8 +18,8 @@ _DRIVER_OF_ANY_DEVICE = "vfio-pci"
 
 
 def pci_drivers(sysfs: Path) -> dict[str, str | None]:
-    """The drivers that the kernel has now, each with its module; None where that is not told. Blocking."""
-    drivers = listing(sysfs / "bus/pci/drivers")
+    """The drivers that the kernel has now, each with its module, or None where that is not told; raises OSError."""
+    drivers = entries(sysfs / "bus/pci/drivers")
     return {name: _module_of(sysfs / "bus/pci/drivers" / name) for name in drivers}
 
 

@@ -20,23 +20,27 @@ from typing import NamedTuple
 
 from anyio import wait_readable
 
+from pcidevices.errors import HostExhausted
+
 from . import writerprocess
 from .patience import in_a_thread
 
 
 Write = Callable[[Path, str], Awaitable[None]]
 """
-Hands text to an attribute in one system call, and raises OSError with the kernel's errno when that is refused.
+Hands text to an attribute in one system call. Raises OSError with the kernel's errno when that is refused, and
+HostExhausted when the kernel could not be asked.
 
 Cancelled, it returns at once; the kernel may do what was written all the same, then or later.
 """
 
 Read = Callable[[Path], Awaitable[str]]
-"""The text of an attribute; raises OSError. Cancelled, it returns at once."""
+"""The text of an attribute; raises OSError, or HostExhausted. Cancelled, it returns at once."""
 
 MOST_IDLE = 2
 _PROGRAM = str(Path(writerprocess.__file__).resolve())
 _PIPE = 1 << 16
+_OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
 class ReadAndWrite(NamedTuple):
@@ -71,7 +75,7 @@ async def in_processes() -> AsyncIterator[ReadAndWrite]:
     async def do(verb: str, path: Path, text: str) -> str:
         while idle and idle[-1].has_ended.is_set():  # somebody has killed it
             idle.pop().leave()
-        process = idle.pop() if idle else WriterProcess()
+        process = idle.pop() if idle else _started()
         try:
             number, answer = await process.do(verb, path, text)
         except BaseException:
@@ -81,6 +85,8 @@ async def in_processes() -> AsyncIterator[ReadAndWrite]:
             idle.append(process)
         else:
             process.leave()
+        if number in _OUT_OF_DESCRIPTORS:
+            raise HostExhausted(f"{path} cannot be opened: {os.strerror(number)}")
         if number:
             raise OSError(number, os.strerror(number), str(path))
         return answer
@@ -100,6 +106,13 @@ async def in_processes() -> AsyncIterator[ReadAndWrite]:
             process.leave()
 
 
+def _started() -> WriterProcess:
+    try:
+        return WriterProcess()
+    except OSError as error:
+        raise HostExhausted(f"no process can be started that writes to sysfs: {error}") from error
+
+
 class WriterProcess:
     """
     One process of `writerprocess`, in a session of its own: what is typed at a terminal does not reach it.
@@ -109,7 +122,12 @@ class WriterProcess:
 
     def __init__(self) -> None:
         child_in, self._to = os.pipe()
-        self._from, child_out = os.pipe()
+        try:
+            self._from, child_out = os.pipe()
+        except OSError:
+            os.close(child_in)
+            os.close(self._to)
+            raise
         for ours in (self._to, self._from):
             os.set_blocking(ours, False)
         # -I and -S: no site-packages, nothing from the environment, nothing from the working directory.
@@ -131,7 +149,8 @@ class WriterProcess:
         Have one file read (*verb* is ``r``) or written (``w``): the errno of the refusal or 0, and what was read.
 
         Raises:
-            OSError: the process has ended, and what became of the write is not known.
+            HostExhausted: the process has ended, as one does that the kernel kills for its memory; what became of the
+                write is not known.
         """
         line = " ".join(word.hex() for word in (verb.encode(), os.fsencode(path), text.encode()))
         with suppress(BrokenPipeError):  # then it has ended, which the answer tells
@@ -141,7 +160,7 @@ class WriterProcess:
             await wait_readable(self._from)
             more = os.read(self._from, _PIPE)
             if not more:
-                raise OSError(errno.EIO, "the process that reads and writes has ended", str(path))
+                raise HostExhausted(f"the process that reads and writes has ended with {path}")
             answer += more
         number, read = answer[:-1].split(b" ")
         return int(number), bytes.fromhex(read.decode()).decode(errors="replace")

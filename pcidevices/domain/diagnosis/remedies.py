@@ -30,6 +30,7 @@ _REMEDIES: Mapping[str, str] = {
     errors.DeviceNotFound.reason: "put the device back, or delete the claim",
     errors.DeviceUnreadable.reason: "look into the device's folder in sysfs, and into the kernel's log",
     errors.DriverMissing.reason: "install the module for the running kernel, or load it yourself",
+    errors.HostExhausted.reason: "see what uses up the host's processes, descriptors or memory; the agent tries again",
     errors.SysfsWriteFailed.reason: "look into the kernel's log; the agent tries again",
     errors.DeviceNotTaken.reason: "look into the kernel's log, where the driver says why; the agent tries again",
     errors.WriteTimedOut.reason: "end what uses the device; the agent goes on by itself",

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
-from anyio import Condition, create_task_group, current_time, fail_after
+from anyio import Condition, Event, create_task_group, current_time, fail_after
 from structlog.testing import capture_logs
 
 from pcidevices.adapters.sysfs.hardware import SysfsHardware
@@ -208,6 +212,31 @@ async def test_a_bus_that_goes_away_ends_the_scans(tree: SysfsTree) -> None:
 
     with fail_after(20), pytest.raises(SysfsUnreadable):
         await anext(scans)
+
+
+async def test_while_there_is_nothing_left_to_look_with_the_last_scan_holds(
+    tree: SysfsTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent goes on: everything that it offers would be gone with it."""
+    hints = Debounce(quiet=0.01, limit=0.1)
+    hardware = SysfsHardware(tree.root, pci_ids=PciIds(None), hints=hints, resync=600)
+    scans = hardware.scans()
+    before = await anext(scans)
+    really, failed = os.listdir, Event()
+
+    def nothing_left(path: Any = ".") -> list[str]:
+        if isinstance(path, int) and not failed.is_set():
+            failed.set()
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return really(path)
+
+    monkeypatch.setattr(os, "listdir", nothing_left)
+    hints.hint("test")
+    with fail_after(20), capture_logs() as logs:
+        after = await anext(scans)
+
+    assert after == before
+    assert [log["reason"] for log in logs if log["event"] == "scan.failed"] == ["HostExhausted"]
 
 
 async def test_a_tree_without_a_bus_gives_no_scan(tmp_path: Path) -> None:

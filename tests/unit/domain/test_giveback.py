@@ -230,6 +230,17 @@ def test_when_the_original_driver_refused_the_kernel_may_choose(tries: int) -> N
     assert decided(claim, kernel, tries=tries).steps == (Probe(CARD),)
 
 
+@pytest.mark.parametrize("tries", [0, 1])
+def test_a_module_that_could_not_be_loaded_is_tried_again(tries: int) -> None:
+    """Once may be the host's weakness; the last try is the kernel's choice."""
+    claim = a_bound_one(kernel := a_kernel())
+    kernel.do(Unbind(CARD, "vfio-pci"))
+    kernel.drivers.discard("nvidia")
+
+    assert decided(claim, kernel, tries=tries).steps == (LoadModule("pci:v00"), Probe(CARD))
+    assert decided(claim, kernel, tries=2).steps == (Probe(CARD),)
+
+
 def test_a_claim_for_another_machine_leaves_this_ones_device_alone() -> None:
     """The node was replaced by one of its name, with an equal card in the same slot."""
     kernel = a_kernel()

@@ -56,6 +56,21 @@ async def test_a_serial_number_that_does_not_come_is_not_known_and_the_device_no
     assert (of(after).serial, after.is_silent, scene.returned) == (SERIAL, False, [A])
 
 
+async def test_a_serial_number_that_cannot_be_read_is_not_that_there_is_none(scene: Scene, tree: SysfsTree) -> None:
+    """Here it is a folder; a dying card answers with an error as well."""
+    attribute = tree.bus / str(A) / "serial_number"
+    attribute.unlink()
+    async with scene.control() as control:
+        without = await control.look(A)
+        attribute.mkdir()
+        unreadable = await control.look(A)
+
+    assert [(of(sight).serial, sight.serial_is_unanswered) for sight in (without, unreadable)] == [
+        (None, False),
+        (None, True),
+    ]
+
+
 async def test_a_deleted_claim_ends_although_the_serial_number_never_comes(scene: Scene) -> None:
     """It was known at claim time; that it is not known now makes no other device of it."""
     scene.serials.hang_for = {A}

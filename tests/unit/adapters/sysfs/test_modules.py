@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from anyio import create_task_group, fail_after
 
 from pcidevices.adapters.sysfs.modules import KernelModules
-from pcidevices.errors import DriverMissing, WriteTimedOut
+from pcidevices.errors import DriverMissing, HostExhausted, WriteTimedOut
 
 
 MLX5 = "pci:v000015B3d0000101Esv000015B3sd00000003bc02sc00i00"
@@ -79,6 +80,17 @@ def test_a_list_that_has_changed_is_read_again(root: Path) -> None:
     assert (before, modules.vfio_driver(MLX5)) == ("vfio_pci", "mlx5_vfio_pci")
 
 
+def test_a_list_that_is_gone_holds_for_the_modules_that_are_loaded(root: Path) -> None:
+    """As after the package of the running kernel was removed: else a variant would pass for a driver of the host."""
+    modules = KernelModules(root)
+    list_aliases(root, LISTED)
+    before = modules.vfio_modules()
+
+    (root / os.uname().release / "modules.alias").unlink()
+
+    assert modules.vfio_modules() == before
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -119,6 +131,19 @@ async def test_what_modprobe_says_is_told(root: Path) -> None:
 async def test_without_modprobe_the_driver_is_missing(root: Path) -> None:
     with pytest.raises(DriverMissing, match="install kmod"):
         await KernelModules(root, modprobe=str(root / "no-such-program")).load("vfio_pci")
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENOMEM])
+async def test_a_modprobe_that_cannot_be_started_says_nothing_of_the_module(
+    root: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_left(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("subprocess.run", nothing_left)
+
+    with pytest.raises(HostExhausted):
+        await KernelModules(root).load("vfio_pci")
 
 
 async def test_a_folder_where_modprobe_cannot_look_is_named(tmp_path: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -10,9 +14,12 @@ from structlog.testing import capture_logs
 
 from pcidevices.adapters.sysfs.pciids import PciIds
 from pcidevices.adapters.sysfs.pciidsfile import find
+from pcidevices.adapters.sysfs.scan import scan
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
 from pcidevices.domain.naming import UNNAMED, PciNames
+from pcidevices.errors import HardwareError
+from tests.support.sysfs_tree import GPU, SysfsTree
 
 
 DATABASE = b"""\
@@ -199,6 +206,27 @@ def test_a_database_that_cannot_be_read_is_told(tmp_path: Path, name: str) -> No
 
     assert list(names.values()) == [UNNAMED]
     assert [told["event"] for told in logs] == ["pciids.unreadable"]
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM], ids=errno.errorcode.get)
+def test_names_are_not_made_of_ids_because_the_machine_has_run_out_of_means(
+    tree: SysfsTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """They would be kept for ever: the scan fails instead, and the next one finds the database."""
+    tree.plug("0000:04:00.0", GPU)
+    (tmp_path / "pci.ids").write_bytes(DATABASE)
+    database = PciIds(tmp_path / "pci.ids")
+
+    def refuse(path: Path, *_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        with pytest.raises(HardwareError, match=os.strerror(number)):
+            scan(tree.root, names=database.names_of)
+
+    (device,) = scan(tree.root, names=database.names_of).scan.devices
+    assert device.names == GPU_NAMES
 
 
 def test_the_file_is_read_again_only_for_new_models(tmp_path: Path) -> None:

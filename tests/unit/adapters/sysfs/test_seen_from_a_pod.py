@@ -24,7 +24,7 @@ BESIDE = "0000:00:1f.0"
 
 @pytest.fixture
 def places(tree: SysfsTree, tmp_path: Path) -> Places:
-    attributes = {"modalias": "pci:v1", "enable": "1\n"}
+    attributes: dict[str, str | bytes] = {"modalias": "pci:v1", "enable": "1\n"}
     tree.plug("0000:04:00.0", replace(GPU, attributes=attributes), driver="vfio-pci", group=25)
     tree.plug("0000:04:00.1", replace(GPU_AUDIO, attributes=attributes), driver="snd_hda_intel", group=25)
     tree.plug("0000:05:00.0", NIC, driver="e1000e", group=26)

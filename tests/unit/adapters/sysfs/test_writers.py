@@ -19,6 +19,7 @@ from anyio import create_task_group, fail_after, move_on_after
 from anyio.lowlevel import checkpoint
 
 from pcidevices.adapters.sysfs.writers import MOST_IDLE, ReadAndWrite, in_processes, in_threads
+from pcidevices.errors import HostExhausted
 from tests.support.waiting import wait_until
 
 
@@ -168,11 +169,32 @@ async def test_a_process_that_is_killed_meanwhile_is_an_error_and_replaced(attri
 
         async with create_task_group() as tg:
             tg.start_soon(kill)
-            with pytest.raises(OSError, match="has ended"):
+            with pytest.raises(HostExhausted, match="has ended"):
                 await kernel.write(fifo, "x")
         await kernel.write(attribute, "y")
 
     assert attribute.read_text() == "y"
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOENT, errno.ENOMEM])
+async def test_a_process_that_cannot_be_started_is_no_answer_of_the_kernel(
+    attribute: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Least of all that there is no such attribute."""
+    before = processes()
+
+    def nothing_left(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    async with in_processes() as kernel:
+        (ready,) = processes() - before
+        os.kill(ready, signal.SIGKILL)
+        await wait_until(lambda: ready not in processes())
+        await wait_until(lambda: not is_reaping())
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "posix_spawn", nothing_left)
+            with pytest.raises(HostExhausted):
+                await kernel.read(attribute)
 
 
 async def test_a_process_that_died_while_it_was_idle_is_replaced(attribute: Path) -> None:
