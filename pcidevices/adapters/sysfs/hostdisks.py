@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +41,7 @@ def disk_uses(disks: Iterable[str], *, sysfs: Path, proc: Path, udev: Path) -> I
     mounts = parsed(proc / "1/mountinfo", mounts_in)
     swaps = parsed(proc / "swaps", swaps_in)
     systems = _file_systems(sysfs)
-    has_udev = is_there(udev)
+    has_udev = _demand_udev(udev, sysfs)
     for disk in disks:
         for block in _with_partitions(sysfs / "class/block" / disk):
             yield from _file_system(block, mounts, systems)
@@ -47,6 +49,15 @@ def disk_uses(disks: Iterable[str], *, sysfs: Path, proc: Path, udev: Path) -> I
             yield from _holders(block, sysfs)
             if has_udev:
                 yield from _zfs(block, udev)
+
+
+def _demand_udev(udev: Path, sysfs: Path) -> bool:
+    """Whether there is a udev; raises OSError where there is none though ZFS may have disks, which only udev tells."""
+    if is_there(udev):
+        return True
+    if "zfs" in entries(sysfs / "module"):
+        raise FileNotFoundError(errno.ENOENT, "there is ZFS, and no udev that tells which disks it has", str(udev))
+    return False
 
 
 def _with_partitions(disk: Path) -> Iterator[_Block]:

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import errno
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pcidevices.domain.legible import legible
 from pcidevices.domain.sight import HostUse
 
+from .addressdump import is_own, own_addresses_4
+from .addresstables import OnLink, interfaces_in, on_link_in
 from .certain import entries, parsed, target
+from .hostaddresses import address_uses, is_up
 from .routetables import Routes, addresses_6_in, routes_4_in, routes_6_in
 
 
 _UPPER = "upper_"
 
 
-def interface_uses(interfaces: Iterable[str], *, sysfs: Path, proc: Path) -> Iterator[HostUse]:
+def interface_uses(interfaces: Sequence[str], *, sysfs: Path, proc: Path) -> Iterator[HostUse]:
     """
     The uses of network interfaces.
 
-    procfs has no IPv4 addresses by interface; an interface that is up has a connected route for each. What stands
-    on the interface but in another network namespace (a container's macvlan) leaves no trace here.
+    What stands on the interface but in another network namespace (a container's macvlan) leaves no trace here.
+
+    Raises:
+        OSError: something cannot be read, or *proc* is not of the network namespace that *sysfs* is of.
     """
     net = proc / "1/net"
-    routes = {"IPv4": parsed(net / "route", routes_4_in)}
+    _demand(interfaces, net / "dev", sysfs / "class/net")
+    routes_4, on_link = parsed(net / "route", _main_table)
+    routes = {"IPv4": routes_4}
     addresses: dict[str, str] = {}
     if {"if_inet6", "ipv6_route"} & set(entries(net)):  # neither with ipv6.disable=1
         routes["IPv6"] = parsed(net / "ipv6_route", routes_6_in)
@@ -31,6 +41,38 @@ def interface_uses(interfaces: Iterable[str], *, sysfs: Path, proc: Path) -> Ite
         yield from _upper_interfaces(sysfs / "class/net" / name)
         yield from _routes(name, routes)
         yield from _addresses(name, addresses)
+    without_routes = [name for name in interfaces if name not in routes_4]
+    if without_routes:
+        own = own_addresses_4() if is_own(proc) else None
+        yield from address_uses(without_routes, on_link, own=own, sysfs=sysfs, proc=proc)
+
+
+def _demand(interfaces: Sequence[str], table: Path, folder: Path) -> None:
+    """
+    Raise an OSError unless a table has these interfaces, and all others that are up.
+
+    In another network namespace none of the host's has a route; but a container's only one may have the same name as
+    one of the host's. An interface that comes or goes, which only one of the two may show, is never up.
+    """
+    before = entries(folder)
+    known = parsed(table, interfaces_in)
+    for name in (*interfaces, *before):
+        if name not in known and (name in interfaces or _is_there_and_up(folder / name)):
+            raise OSError(
+                errno.ENXIO, f"it has no {legible(name)}, which sysfs has: of another network namespace?", str(table)
+            )
+
+
+def _is_there_and_up(interface: Path) -> bool:
+    try:
+        return is_up(interface)
+    except (FileNotFoundError, NotADirectoryError):  # or `bonding_masters`, a file beside the interfaces
+        return False
+
+
+def _main_table(lines: Iterator[str]) -> tuple[dict[str, Routes], OnLink]:
+    kept = list(lines)
+    return routes_4_in(iter(kept)), on_link_in(iter(kept))
 
 
 def _upper_interfaces(interface: Path) -> Iterator[HostUse]:

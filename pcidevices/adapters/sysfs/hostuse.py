@@ -7,8 +7,6 @@ beforehand is read here, and whatever must be known but cannot be read is an err
 
 from __future__ import annotations
 
-import re
-
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +15,12 @@ from pcidevices.domain.legible import legible
 from pcidevices.domain.sight import HostUse
 
 from .certain import UUID, entries, entries_if_any
+from .handedout import handed_out
 from .hostdisks import disk_uses
 from .hostnets import interface_uses
+from .interfacefolders import hidden_interfaces
 
 
-_NETWORK = "02"
-_VIRTIO = re.compile(r"virtio\d+")
 _USER_SPACE_DRIVERS = ("uio_pci_generic", "igb_uio")
 
 
@@ -40,23 +38,17 @@ def host_uses(device: PciDevice, *, sysfs: Path, proc: Path, udev: Path) -> tupl
         entries(sysfs / "class" / name)
     entries_if_any(sysfs / "class/nvme-subsystem")
     home = sysfs / "bus/pci/devices" / str(device.address)
-    found = [*_hidden_interface(device, home), *_mediated_devices(home), *_user_space(device)]
+    found = [
+        *hidden_interfaces(device, home),
+        *_mediated_devices(home),
+        *handed_out(device, home),
+        *_user_space(device),
+    ]
     if device.block_devices:
         found += disk_uses(device.block_devices, sysfs=sysfs, proc=proc, udev=udev)
     if device.network_interfaces:
         found += interface_uses(device.network_interfaces, sysfs=sysfs, proc=proc)
     return tuple(HostUse(legible(use.text)) for use in found)
-
-
-def _hidden_interface(device: PciDevice, home: Path) -> Iterator[HostUse]:
-    """A NIC with a folder for interfaces and none in it: its driver has made one, and we do not see it."""
-    if device.driver is None or not device.class_id.startswith(_NETWORK):
-        return
-    folders = [home, *(home / name for name in entries(home) if _VIRTIO.fullmatch(name))]
-    if any("net" in entries(folder) and not entries_if_any(folder / "net") for folder in folders):
-        yield HostUse(
-            f"the network interface of {device.address} is in another network namespace, or sysfs is not the host's"
-        )
 
 
 def _mediated_devices(home: Path) -> Iterator[HostUse]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pcidevices.sim.node.below.net import Interface
 
 _ROUTE_HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
+_DEVICES_HEAD = "Inter-|   Receive  |  Transmit\n face |bytes    packets|bytes    packets"
+_NEIGHBOURS_HEAD = "IP address       HW type     Flags       HW address            Mask     Device"
 _NONE_6 = "0" * 32
 _UP, _GATEWAY = 0x1, 0x2
 
@@ -31,6 +33,7 @@ class Network:
         self._tree = tree
         self._lock = lock
         self._interfaces: dict[str, Interface] = {}
+        self._present = ["lo"]
         self._shown: dict[str, str] = {}
         tree.folder(tree.proc / "1/net")
         self.show()
@@ -41,6 +44,15 @@ class Network:
 
     def discard(self, interface: Interface) -> None:
         del self._interfaces[interface.name]
+        self.show()
+
+    def appear(self, name: str) -> None:
+        """In the host's network namespace."""
+        self._present.append(name)
+        self.show()
+
+    def vanish(self, name: str) -> None:
+        self._present.remove(name)
         self.show()
 
     def set_address(self, name: str, *addresses: str, gateway: str | None = None) -> None:
@@ -90,6 +102,9 @@ class Network:
             "route": "\n".join([_ROUTE_HEAD, *(line for each in every for line in _routes_4(each))]),
             "ipv6_route": "\n".join([_route_6("::1/128", "lo"), *(line for each in every for line in _routes_6(each))]),
             "if_inet6": "\n".join([_address(IPv6Interface("::1/128"), 1, "lo"), *_addresses(every)]),
+            "fib_trie": "\n".join(["Local:", "  +-- 0.0.0.0/0 3 0 5", *_local_4("127.0.0.1"), *_own_4(every)]),
+            "arp": _NEIGHBOURS_HEAD,
+            "dev": "\n".join([_DEVICES_HEAD, *(f"{name:>6}: 0 0 0 0" for name in self._present)]),
         }
         for name, text in tables.items():
             if self._shown.get(name) != text:
@@ -97,9 +112,20 @@ class Network:
         self._shown = tables
 
 
+def _own_4(interfaces: list[Interface]) -> Iterator[str]:
+    for interface in interfaces:
+        for address in map(ip_interface, interface.addresses):
+            if isinstance(address, IPv4Interface):
+                yield from _local_4(str(address.ip))
+
+
+def _local_4(address: str) -> tuple[str, str]:
+    return f"     |-- {address}", "        /32 host LOCAL"
+
+
 def _routes_4(interface: Interface) -> Iterator[str]:
     for address in map(ip_interface, interface.addresses):
-        if isinstance(address, IPv4Interface):
+        if isinstance(address, IPv4Interface) and address.network.num_addresses > 1:
             network = address.network
             yield _route_4(interface.name, network.network_address.packed, network.netmask.packed)
     if interface.gateway is not None and ip_address(interface.gateway).version == 4:  # noqa: PLR2004

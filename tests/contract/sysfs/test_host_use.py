@@ -139,6 +139,19 @@ def test_an_address_is_a_use_of_its_interface(bus: Bus) -> None:
     assert f"{name} has the address 2001:db8::1" in while_set
 
 
+def test_an_address_without_a_subnet_is_a_use_of_its_interface(bus: Bus) -> None:
+    """It makes no route; the kernel tells where it is, or it may be on any interface that is up."""
+    name = interface_of(bus, NIC)
+
+    with ends_without_use(bus, NIC):
+        bus.world.network.set_address(name, "192.0.2.1/32")
+        (while_set,) = uses(bus, NIC)
+        bus.world.network.set_down(name)
+
+    assert "has the address 192.0.2.1" in while_set
+    assert name in while_set
+
+
 def test_an_interface_that_is_merely_up_is_not_in_use(bus: Bus) -> None:
     """Its link-local address and the routes that come with it are no use."""
     name = interface_of(bus, NIC)

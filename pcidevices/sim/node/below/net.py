@@ -93,6 +93,7 @@ class Interface:
             self.put_on(upper)
 
     def _appear(self) -> ClassDevice:
+        self._ground.network.appear(self.name)
         device = ClassDevice(
             self._tree,
             self._ground.uevents,
@@ -114,6 +115,7 @@ class Interface:
         for upper in tuple(self._uppers):
             self.take_off(upper)
         self._up, self.addresses, self.gateway = False, (), None
+        self._ground.network.vanish(self.name)
         self._announce_queues("remove")
         self._device.remove()
         self._device = None

@@ -91,6 +91,24 @@ def test_a_disk_that_udev_does_not_know_yet_is_an_error(host: Host, disk: str) -
         host.uses(CARD)
 
 
+@pytest.mark.usefixtures("disk")
+def test_zfs_without_a_udev_is_an_error(host: Host) -> None:
+    """Nothing tells then which disks a pool has."""
+    assert host.uses(CARD) == []
+    (host.tree.root / "module/zfs").mkdir()
+
+    with pytest.raises(FileNotFoundError, match="run/udev/data"):
+        host.uses(CARD)
+
+
+@pytest.mark.usefixtures("disk")
+def test_whether_there_is_zfs_must_be_known_without_a_udev(host: Host) -> None:
+    (host.tree.root / "module").rmdir()
+
+    with pytest.raises(FileNotFoundError, match="module"):
+        host.uses(CARD)
+
+
 def test_a_disk_in_a_folder_of_dev_is_known_by_its_path(host: Host) -> None:
     """The kernel writes its slash as an exclamation mark."""
     host.tree.plug(CARD, AHCI, driver="cciss")

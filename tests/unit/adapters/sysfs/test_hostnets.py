@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.support.sysfs_tree import VIRTIO_NET, SysfsTree
-from tests.unit.adapters.sysfs.host import Host
+from tests.support.sysfs_tree import GPU, VIRTIO_NET
+from tests.unit.adapters.sysfs.host import DEVICES, Host
 
 
 CARD = "0000:01:00.0"
@@ -16,9 +16,9 @@ NONE_6 = "0" * 32
 
 
 @pytest.fixture
-def nic(tree: SysfsTree) -> str:
-    tree.plug(CARD, driver="e1000e")
-    tree.interface(CARD, "eth0")
+def nic(host: Host) -> str:
+    host.tree.plug(CARD, driver="e1000e")
+    host.interface(CARD, "eth0")
     return "eth0"
 
 
@@ -52,10 +52,10 @@ def test_routes_of_both_families_are_told(host: Host, nic: str) -> None:
 
 
 @pytest.mark.parametrize("name", [b"eth\xff", "größe".encode()])
-def test_an_interface_counts_whatever_its_name(tree: SysfsTree, host: Host, name: bytes) -> None:
+def test_an_interface_counts_whatever_its_name(host: Host, name: bytes) -> None:
     """The kernel takes almost any bytes; those that are no text are told as such."""
-    tree.plug(CARD, driver="e1000e")
-    tree.interface(CARD, os.fsdecode(name))
+    host.tree.plug(CARD, driver="e1000e")
+    host.interface(CARD, os.fsdecode(name))
     with (host.proc / "1/net/route").open("ab") as file:
         file.write(DEFAULT.encode().replace(b"eth0", name) + b"\n")
 
@@ -63,7 +63,7 @@ def test_an_interface_counts_whatever_its_name(tree: SysfsTree, host: Host, name
 
 
 def test_each_interface_below_a_device_counts(host: Host, nic: str) -> None:
-    host.tree.interface(CARD, "eth1")
+    host.interface(CARD, "eth1")
     host.add("1/net/route", DEFAULT.replace(nic, "eth1"))
 
     assert host.uses(CARD) == ["IPv4 routes go through eth1: the default route"]
@@ -97,7 +97,62 @@ def test_a_table_that_makes_no_sense_is_an_error(host: Host, name: str) -> None:
         host.uses(CARD)
 
 
-@pytest.mark.parametrize("through", ["", "virtio3"])
+@pytest.mark.usefixtures("nic")
+def test_an_interface_that_proc_does_not_have_is_an_error(host: Host) -> None:
+    """It is the proc of another network namespace, where no interface has routes."""
+    host.write("1/net/dev", DEVICES + "    lo: 0 0\n veth0: 0 0\n")
+
+    with pytest.raises(OSError, match=r"no eth0.*net/dev"):
+        host.uses(CARD)
+
+
+@pytest.mark.usefixtures("nic")
+def test_an_interface_that_is_up_and_proc_does_not_have_is_an_error_for_all(host: Host) -> None:
+    """A container's only interface may have the same name as the host's."""
+    host.virtual_interface("cali1", up=True)
+    host.write("1/net/dev", DEVICES + "    lo: 0 0\n  eth0: 0 0\n")
+
+    with pytest.raises(OSError, match=r"no cali1.*net/dev"):
+        host.uses(CARD)
+
+
+@pytest.mark.usefixtures("nic")
+def test_an_interface_that_is_about_to_go_is_no_error(host: Host) -> None:
+    """It goes from proc first; nor is what holds the names of bonds an interface."""
+    host.virtual_interface("cali1")
+    host.write("1/net/dev", DEVICES + "    lo: 0 0\n  eth0: 0 0\n")
+    (host.tree.root / "class/net/bonding_masters").write_text("\n")
+
+    assert host.uses(CARD) == []
+
+
+@pytest.mark.usefixtures("nic")
+def test_an_interface_that_the_scan_has_overlooked_is_an_error(host: Host) -> None:
+    """Such as one that was renamed meanwhile."""
+    (host.tree[CARD] / "net/eth1").mkdir()
+
+    with pytest.raises(OSError, match="eth1"):
+        host.uses(CARD)
+
+
+def test_an_interface_below_a_part_of_the_device_that_the_scan_has_overlooked_is_an_error(host: Host) -> None:
+    (host.tree.plug(CARD, GPU, driver="mlx5_core") / "mlx5_core.sf.2/net/eth1").mkdir(parents=True)
+
+    with pytest.raises(OSError, match="eth1"):
+        host.uses(CARD)
+
+
+def test_interfaces_of_other_devices_to_which_there_are_links_do_not_count(host: Host) -> None:
+    """A virtual function has a link to its physical one."""
+    host.tree.plug(CARD, driver="igb")
+    host.interface(CARD, "eth0")
+    host.tree.virtual_function(CARD, "0000:01:10.0")
+    host.tree.bind("0000:01:10.0", "igbvf")
+
+    assert host.uses("0000:01:10.0") == []
+
+
+@pytest.mark.parametrize("through", ["", "virtio3", "mlx5_core.sf.2"])
 def test_a_nic_whose_interface_is_not_to_be_seen_is_in_use(host: Host, through: str) -> None:
     """A container has it; or we were given the sysfs of one, where class/net is all but empty."""
     folder = host.tree.plug(CARD, VIRTIO_NET, driver="virtio-pci")

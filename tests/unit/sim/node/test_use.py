@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,25 @@ def test_addresses_and_routes_are_in_proc(make_node: MakeNode) -> None:
     assert "20010db8000000000000000000000015 02 40 00 80     eth0" in proc(node, "net/if_inet6")
     assert [line[:4] for line in proc(node, "1/net/if_inet6").splitlines()] == ["0000", "2001", "fe80"]
     assert [line.split()[-1] for line in proc(node, "net/ipv6_route").splitlines()] == ["lo", *["eth0"] * 5]
+
+
+def test_interfaces_and_their_ipv4_addresses_are_in_proc(make_node: MakeNode) -> None:
+    """The addresses without their interfaces; what has gone to another namespace is in neither table."""
+    node = make_node(NIC % ", address: 10.0.2.15/24")
+
+    def shown() -> tuple[list[str], list[str]]:
+        words = proc(node, "1/net/fib_trie").split()
+        names = [line.partition(":")[0].strip() for line in proc(node, "1/net/dev").splitlines()[2:]]
+        return [after for word, after in pairwise(words) if word == "|--"], names
+
+    before = shown()
+    node.network.send_away("eth0")
+    while_away = shown()
+    node.network.call_back("eth0")
+
+    assert before == (["127.0.0.1", "10.0.2.15"], ["lo", "eth0"])
+    assert while_away == (["127.0.0.1"], ["lo"])
+    assert shown() == (["127.0.0.1"], ["lo", "eth0"])
 
 
 def test_a_gateway_may_be_of_ipv6(make_node: MakeNode) -> None:
