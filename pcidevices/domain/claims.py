@@ -210,7 +210,7 @@ def _viable(sight: Sight) -> Finding:
     if others := blockers(sight):
         what_to_do = "claim it too, or take its driver away"
         return Finding("False", Reason.GROUP_NOT_VIABLE, f"{group} is shared: {listed(others)}; {what_to_do}")
-    return Finding("True", Reason.VIABLE, f"nothing in {group} is on a driver of the host")
+    return Finding("True", Reason.VIABLE, f"nothing else in {group} is on a driver of the host")
 
 
 def _told(

@@ -43,8 +43,9 @@ class _Event(msgspec.Struct, rename="camel"):
     last_timestamp: str | None = None
 
     @property
-    def time(self) -> str:
-        return (self.last_timestamp or self.event_time or "")[:19]
+    def when(self) -> str:
+        """To the microsecond where it is told so; a time without a fraction comes before those with one."""
+        return max((each or "").removesuffix("Z") for each in (self.last_timestamp, self.event_time))
 
 
 class _Events(msgspec.Struct):
@@ -147,7 +148,7 @@ def _happened(events: Sequence[_Event]) -> Iterator[str]:
     if events:
         yield "Events:"
     for event in events[-_SHOWN:]:
-        yield f"  {event.time}  {event.reason}: {plain(event.message)}"
+        yield f"  {event.when[:19]}  {event.reason}: {plain(event.message)}"
 
 
 def _events(kubectl: Kubectl, device: Device, claim: Claim | None) -> list[_Event]:
@@ -160,4 +161,4 @@ def _events(kubectl: Kubectl, device: Device, claim: Claim | None) -> list[_Even
         except KubectlFailed as error:
             if error.word not in {"Forbidden", "NotFound"}:
                 raise
-    return sorted(found, key=lambda event: event.time)
+    return sorted(found, key=lambda event: event.when)

@@ -328,6 +328,15 @@ async def _node_is_behind(ward: Ward) -> None:
     await until(lambda: ward.kubelet.status()[ward.resource(NIC)].allocatable == 1)
 
 
+@situation(
+    "The Node has fewer of a resource than are Ready, and the node is asked about", "node", "NotCounted", asks=(NODE,)
+)
+async def _node_has_too_few(ward: Ward) -> None:
+    await ward.make_ready(NIC)
+    ward.reporting.cancel()
+    ward.scene.server.patch("nodes", NODE, {"status": {"allocatable": {ward.resource(NIC): "0"}}})
+
+
 @situation("The Node is not Ready", "node", "KubeletAway")
 async def _node_is_not_ready(ward: Ward) -> None:
     await ward.make_ready(NIC)

@@ -47,6 +47,8 @@ class Wish:
     who: str
     """``pod default/router``."""
     resource_name: str
+    command: str = "kubectl get pods -A"
+    """Shows it, and its like."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Facts:
     wishes: tuple[Wish, ...] = ()
     resources: frozenset[str] = frozenset()
     """All resource names that devices of the cluster have."""
+    taken_beside: int = 0
+    """How many other devices of the node somebody has that are offered under the same name."""
     unread: Mapping[str, str] = field(default_factory=dict)
     """What else could not be read (``node``, ``kubevirt``, ``wishes``), and the words for it."""
 

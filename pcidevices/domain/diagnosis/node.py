@@ -1,4 +1,4 @@
-"""How it stands with a whole node: its agent, what all of its devices need, and the claims that are not Ready."""
+"""How it stands with a whole node: its agent, what all of its devices need, and the devices that cannot be had."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pcidevices.api.v1beta1 import Look
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.claims import READY
 from pcidevices.domain.conditions import condition
+from pcidevices.domain.published import PublishedDevice
 from pcidevices.errors import KubeletAway
 
 from .asking import PODS, agent
@@ -17,6 +18,7 @@ from .counting import UNREADY
 from .facts import Answer, Facts, NodeSeen
 from .hardware import iommu_of_node, module_of
 from .link import Diagnosis, Link, broken, doubtful, holds
+from .together import missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class NodeFacts:
     look: Look | None = None
     claims: tuple[Claim, ...] = ()
     """Those for its devices."""
+    devices: tuple[PublishedDevice, ...] = ()
+    """Those that are claimed."""
     node: NodeSeen | None = None
     is_expected: bool = True
     """Whether an agent must have been here; it need not where agents run on other nodes and nobody claims anything."""
@@ -59,6 +63,8 @@ def _links(facts: NodeFacts) -> Iterator[Link]:
         fact = f"Node {facts.node_name} is not Ready: {facts.node.message}"
         command = f"kubectl describe node {facts.node_name}"
         yield broken("node", KubeletAway.reason, fact, command=command, then=UNREADY)
+    elif facts.node is not None:
+        yield from missing(facts.node_name, facts.node, facts.devices, facts.claims)
     for claim in sorted(facts.claims, key=lambda each: each.name):
         if (trouble := _trouble(claim)) is not None:
             yield trouble

@@ -15,6 +15,7 @@ from pcidevices.api.v1beta1 import ALLOW_PROTECTED, NODE_LABEL
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.claim import Claim
 from pcidevices.domain.diagnosis import Answer, Facts
+from pcidevices.domain.diagnosis.together import taken_beside
 from pcidevices.domain.published import PublishedDevice, node_label
 from pcidevices.errors import Forbidden, KubectlFailed, Unauthorized, Unavailable
 from pcidevices.errors import NotFound as NoSuchObject
@@ -52,8 +53,9 @@ def facts_of(target: Target, kubectl: Kubectl, patience: float) -> Facts:
         want = pool.submit(_or_words, lambda: wishes(kubectl), "wishes", unread)
         claims = claims_of(target.node, kubectl) if target.node else []
         asked, before = agent.result()
-        device = None if target.device is None else _published(asked.device or target.device)
+        device = None if target.device is None else published(asked.device or target.device)
         wanted = want.result() or ()
+        every = list(map(published, objects.devices(kubectl))) if wanted and device is not None else []
         return Facts(
             name=target.name,
             node_name=target.node,
@@ -68,7 +70,8 @@ def facts_of(target: Target, kubectl: Kubectl, patience: float) -> Facts:
             node=node.result(),
             kubevirts=virt.result(),
             wishes=wanted,
-            resources=_resources(wanted, device, kubectl),
+            resources=frozenset(_names(every)),
+            taken_beside=0 if device is None else taken_beside(device, every, claims),
             unread=unread,
         )
 
@@ -124,7 +127,8 @@ def claim_of(found: objects.Claim) -> Claim:
     )
 
 
-def _published(found: objects.Device) -> PublishedDevice:
+def published(found: objects.Device) -> PublishedDevice:
+    """Likewise."""
     meta = found.metadata
     return PublishedDevice(
         name=meta.name,
@@ -158,14 +162,8 @@ def _ask(target: Target, kubectl: Kubectl, patience: float) -> tuple[Asked, tupl
     return ask(name, kubectl, patience=patience), first.look.outdated
 
 
-def _resources(wanted: Iterable[object], device: PublishedDevice | None, kubectl: Kubectl) -> frozenset[str]:
-    if device is None or not wanted:
-        return frozenset()
-    return frozenset(_names(kubectl))
-
-
-def _names(kubectl: Kubectl) -> Iterator[str]:
-    for device in objects.devices(kubectl):
+def _names(devices: Iterable[PublishedDevice]) -> Iterator[str]:
+    for device in devices:
         if name := device.status.resource_name:
             yield name
             yield f"{name.partition('/')[0]}/{device.name}"

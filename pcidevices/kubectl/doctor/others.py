@@ -127,8 +127,9 @@ def _counts(quantities: dict[str, Any] | None) -> dict[str, int]:
 
 
 def _wish(kind: str, found: _Wanting, names: Iterable[str]) -> list[Wish]:
+    command = f"kubectl get {kind.replace(' ', '')} -n {found.metadata.namespace} {found.metadata.name} -o yaml"
     who = f"{kind} {found.metadata.namespace}/{found.metadata.name}"
-    return [Wish(who=who, resource_name=name) for name in dict.fromkeys(names)]
+    return [Wish(who=who, resource_name=name, command=command) for name in dict.fromkeys(names)]
 
 
 def _of_pod(pod: _Wanting) -> Iterator[str]:

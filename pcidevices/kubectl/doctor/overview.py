@@ -11,11 +11,11 @@ from pcidevices.domain.diagnosis import Answer, Diagnosis, Facts, NodeSeen, diag
 from pcidevices.domain.diagnosis.node import NodeFacts, diagnose_node
 from pcidevices.errors import KubectlFailed
 from pcidevices.kubectl.objects import Claim as Published
-from pcidevices.kubectl.objects import claims, devices
+from pcidevices.kubectl.objects import Device, claims, devices
 from pcidevices.kubectl.transport import Kubectl
 
 from .asking import Asked, ask
-from .evidence import claims_of, sensible, some_device
+from .evidence import claims_of, published, sensible, some_device
 from .others import node_of, nodes
 
 
@@ -30,7 +30,10 @@ def one_node(name: str, kubectl: Kubectl, patience: float) -> Diagnosis:
         node = node_of(name, kubectl)
     except KubectlFailed:  # who may not read Nodes is told of the rest
         node = None
-    return _told(name, asked, claims_of(name, kubectl), node=node)
+    claimed = claims_of(name, kubectl)
+    places = {(claim.node_name, str(claim.address)) for claim in claimed}
+    theirs = [each for each in devices(kubectl, node=name) if each.place in places] if places else []
+    return _told(name, asked, claimed, devices=theirs, node=node)
 
 
 def all_nodes(kubectl: Kubectl, patience: float) -> list[tuple[str, Diagnosis]]:
@@ -39,12 +42,16 @@ def all_nodes(kubectl: Kubectl, patience: float) -> list[tuple[str, Diagnosis]]:
 
     Where some have PCIDevices, agents may be meant to run on those alone.
     """
-    first: dict[str, str] = {}
-    for device in devices(kubectl):
-        first.setdefault(device.status.node_name, device.name)
     of_node: dict[str, list[Published]] = defaultdict(list)
     for claim in claims(kubectl):
         of_node[claim.spec.node_name].append(claim)
+    places = {claim.place for claimed in of_node.values() for claim in claimed}
+    first: dict[str, str] = {}
+    claimed_of: dict[str, list[Device]] = defaultdict(list)
+    for device in devices(kubectl):
+        first.setdefault(device.status.node_name, device.name)
+        if device.place in places:
+            claimed_of[device.status.node_name].append(device)
     there = nodes(kubectl)
     names = sorted({name for name in (*first, *of_node, *there) if name})
     if not names:
@@ -53,14 +60,21 @@ def all_nodes(kubectl: Kubectl, patience: float) -> list[tuple[str, Diagnosis]]:
     def look_at(name: str) -> Diagnosis:
         asked = ask(first[name], kubectl, patience=patience) if name in first else Asked(Answer.NOBODY)
         claimed = sensible(of_node.get(name, ()))
-        return _told(name, asked, claimed, node=there.get(name), is_expected=not first or name in of_node)
+        theirs, is_expected = claimed_of.get(name, ()), not first or name in of_node
+        return _told(name, asked, claimed, devices=theirs, node=there.get(name), is_expected=is_expected)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return [(f"node {name}", diagnosis) for name, diagnosis in zip(names, pool.map(look_at, names), strict=True)]
 
 
 def _told(
-    name: str, asked: Asked, claimed: Iterable[Claim], *, node: NodeSeen | None, is_expected: bool = True
+    name: str,
+    asked: Asked,
+    claimed: Iterable[Claim],
+    *,
+    devices: Iterable[Device],
+    node: NodeSeen | None,
+    is_expected: bool = True,
 ) -> Diagnosis:
     return diagnose_node(
         NodeFacts(
@@ -69,6 +83,7 @@ def _told(
             words=asked.words,
             look=asked.look,
             claims=tuple(claimed),
+            devices=tuple(map(published, devices)),
             node=node,
             is_expected=is_expected,
         )

@@ -308,6 +308,13 @@ def test_without_an_iommu_nothing_is_done() -> None:
     assert kernel.taken == []
 
 
+def test_of_a_device_that_its_host_driver_has_it_is_told_that_nothing_else_is_in_the_way() -> None:
+    claim, _, _ = turn(a_claim(), a_kernel())
+
+    assert holds(claim, "GroupViable")
+    assert message(claim, "GroupViable").startswith("nothing else in IOMMU group ")
+
+
 def test_a_sibling_on_a_host_driver_is_named() -> None:
     """The device is bound all the same: the sibling's claim may be on its way."""
     kernel = a_kernel(others=(a_nic("0000:04:00.1", driver="snd_hda_intel"),))

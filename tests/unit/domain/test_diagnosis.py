@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 from pcidevices import errors
 from pcidevices.api.reasons import Reason
 from pcidevices.api.v1beta1 import Condition, Look, PCIDeviceClaimStatus, PluginLook
+from pcidevices.domain.address import PciAddress
 from pcidevices.domain.diagnosis import Answer, Diagnosis, Facts, Mark, NodeSeen, Wish, diagnose
 from pcidevices.domain.diagnosis.here import Here, diagnose_here
 from pcidevices.domain.diagnosis.node import NodeFacts, diagnose_node
 from pcidevices.domain.diagnosis.telling import ASCII, as_values, lines
+from pcidevices.domain.diagnosis.together import taken_beside
+from pcidevices.domain.diagnosis.wanting import use
 from pcidevices.domain.permitted import KubeVirt
 from tests.support.builders import NODE, a_claim, a_condition, a_gpu, a_published
 
@@ -103,6 +106,22 @@ def test_what_the_fresh_look_sees_counts_more_than_what_was_said() -> None:
     assert cause(looked(plugin=None)) == ("offered", "NotRegistered")
 
 
+def test_nobody_is_said_to_have_it_only_where_the_kubelet_says_who_has_what() -> None:
+    nobody, unknown, process = (
+        use(looked(kubelet_problem=problem, holders=holders))
+        for problem, holders in (("", ()), ("no answer", ()), ("no answer", ("process 7 (qemu)",)))
+    )
+
+    assert nobody is not None
+    assert (nobody.mark, nobody.fact) == (Mark.HOLDS, "nobody has it now")
+    assert unknown is not None
+    assert (unknown.mark, unknown.reason) == (Mark.DOUBT, "KubeletAway")
+    assert "not known who has it" in unknown.fact
+    assert "no answer" in unknown.fact
+    assert process is not None
+    assert process.fact == "process 7 (qemu) has it"
+
+
 def test_a_node_that_is_not_ready_is_no_question_of_what_the_agent_mounts() -> None:
     lost = NodeSeen(is_ready=False, message="the kubelet stopped posting")
     found = [diagnose(facts(node=lost)), diagnose_node(NodeFacts(node_name=NODE, answer=Answer.ANSWERED, node=lost))]
@@ -183,6 +202,17 @@ def test_an_unclaimed_device_is_told_how_to_be_claimed_and_whether_that_would_be
     assert found.cause.next == f"kubectl claim {NAME} (it would be refused: /dev/sda is mounted)"
 
 
+def test_who_waits_is_told_of_once_nothing_of_the_resource_is_free() -> None:
+    def of_two(taken_beside: int) -> tuple[str, str]:
+        two = NodeSeen(capacity={RESOURCE: 2}, allocatable={RESOURCE: 2})
+        waits = Wish(who="pod default/third", resource_name=RESOURCE)
+        held = looked(holders=("default/first",))
+        return cause(replace(held, node=two, wishes=(waits,), taken_beside=taken_beside))
+
+    assert of_two(0) == ("", "")
+    assert of_two(1) == ("use", "DeviceInUse")
+
+
 def test_what_a_person_may_not_read_is_doubtful_and_no_cause() -> None:
     unread = {"node": "no", "kubevirt": "no", "wishes": "no"}
     found = diagnose(facts(node=None, kubevirts=None, unread=unread))
@@ -209,6 +239,76 @@ def test_only_a_name_that_is_almost_this_one_is_taken_for_misspelt() -> None:
     assert cause(wished(RESOURCE.lower())) == ("wishes", "UnknownResource")
     assert cause(wished("intel.com/QAT")) == ("", "")
     assert cause(wished(RESOURCE)) == ("", "")
+
+
+TWIN = a_published(replace(GPU, address=PciAddress.parse("0000:09:00.0")))
+TWIN_CLAIM = replace(ready(), name="twin", uid="twin", address=PciAddress.parse("0000:09:00.0"))
+
+
+def test_a_device_beside_it_is_taken_where_somebody_has_it_under_the_same_name() -> None:
+    had = replace(TWIN, status=msgspec.structs.replace(TWIN.status, in_use_by=("default/second",)))
+    asked = replace(PUBLISHED, status=msgspec.structs.replace(PUBLISHED.status, in_use_by=("default/first",)))
+    claims = (ready(), TWIN_CLAIM)
+
+    assert taken_beside(asked, (asked, had), claims) == 1
+    assert taken_beside(asked, (asked, TWIN), claims) == 0
+    assert taken_beside(asked, (asked, had), (ready(), replace(TWIN_CLAIM, disable_resource_pooling=True))) == 0
+    assert taken_beside(asked, (asked, had), (ready(),)) == 0
+
+
+def of_node(node: NodeSeen | None, *claims: Any) -> list[tuple[str, str]]:
+    claimed = claims or (ready(), TWIN_CLAIM)
+    seen = NodeFacts(
+        node_name=NODE, answer=Answer.ANSWERED, look=LOOK, claims=claimed, devices=(PUBLISHED, TWIN), node=node
+    )
+    return [(link.reason, link.next) for link in diagnose_node(seen).links if link.mark is Mark.CAUSE]
+
+
+def test_a_node_that_has_fewer_to_give_away_than_are_ready_is_told_with_a_device_to_ask_about() -> None:
+    def having(number: int) -> NodeSeen:
+        return NodeSeen(capacity={RESOURCE: number}, allocatable={RESOURCE: number})
+
+    assert of_node(having(2)) == of_node(None) == []
+    assert of_node(having(0)) == of_node(NodeSeen()) == [("NotCounted", f"kubectl pci doctor {NAME}")]
+    ((reason, then),) = of_node(having(1))
+    assert (reason, then) == ("NotCounted", f"kubectl pci doctor {NAME}; if that is well, the same for {TWIN.name}")
+
+
+def test_of_what_is_not_ready_a_node_need_have_nothing() -> None:
+    waits = ready(Ready=a_condition("Ready", "False", reason="Binding", message="on its way"))
+
+    assert [reason for reason, _ in of_node(NodeSeen(), waits)] == ["Binding"]
+    assert [reason for reason, _ in of_node(NodeSeen(is_ready=False), ready())] == ["KubeletAway"]
+
+
+def test_what_shows_a_finding_works_whether_or_not_there_is_kubevirt() -> None:
+    misspelt = Wish(who="pod default/x", resource_name=RESOURCE.lower())
+    found = [
+        diagnose(facts(kubevirts=())).worst,
+        diagnose(facts(unread={"wishes": "no"})).worst,
+        diagnose(facts(kubevirts=None, claims=(ready(),))).worst,
+        diagnose(facts(wishes=(misspelt,))).worst,
+    ]
+
+    for link in found:
+        assert link is not None
+        assert link.command.startswith(("kubectl api-resources ", "kubectl auth can-i ", "kubectl get pods "))
+
+
+def test_of_kubevirt_it_is_shown_what_is_wrong_and_what_can_be_done_about_it() -> None:
+    no_gate = diagnose(facts(kubevirts=(replace(KUBEVIRT, has_gate=False),))).worst
+    entry = {"pciVendorSelector": "10de:1c02", "resourceName": "nvidia.com/other", "externalResourceProvider": True}
+    ours = {**entry, "resourceName": RESOURCE}
+    renamed = diagnose(facts(kubevirts=(replace(KUBEVIRT, listed={"pciHostDevices": [entry, ours]}),))).worst
+    twice = a_condition("Permitted", "True", reason="ConflictingPermission")
+    said = diagnose(facts(kubevirts=None, claims=(ready(Permitted=twice),))).worst
+
+    assert no_gate is not None
+    assert "featureGates" in no_gate.command
+    for link in (renamed, said):
+        assert link is not None
+        assert (link.reason, link.mark) == ("ConflictingPermission", Mark.DOUBT)
+        assert "externalResourceProvider" not in link.next
 
 
 CONDITIONS = st.builds(

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pcidevices.errors import KubectlFailed
-from pcidevices.kubectl import COMMANDS, run_claim, run_pci, run_unclaim
+from pcidevices.kubectl import COMMANDS, describe, run_claim, run_pci, run_unclaim
 from pcidevices.kubectl.commandline import missing_role, run_group
 from pcidevices.kubectl.completion import claim as complete_claim
 from pcidevices.kubectl.completion import pci as complete_pci
@@ -28,6 +28,7 @@ from pcidevices.kubectl.output import print_objects
 from pcidevices.kubectl.resources import amounts, offered_as, shown
 from pcidevices.kubectl.vm import lines
 from tests.support.clusterobjects import GPU, NIC, READY, SOUND, a_claim, a_device, a_gpu, a_sound
+from tests.support.smallcluster import SmallCluster
 
 
 Run = Callable[[Sequence[str]], int]
@@ -39,6 +40,26 @@ def parsed(*argv: str) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--wait", action="store_true")
     add_global_flags(parser, passed_on)
     return parser.parse_args(argv), passed_on
+
+
+def test_what_happened_in_one_second_is_told_in_its_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Events have microseconds; those of older programs have none, and come first in their second."""
+    cluster = SmallCluster()
+    cluster.has(a_gpu())
+    happened = {
+        "Ready": {"eventTime": "2026-03-04T05:06:07.900000Z"},
+        "GroupNotViable": {"eventTime": "2026-03-04T05:06:07.100000Z"},
+        "Old": {"lastTimestamp": "2026-03-04T05:06:07Z"},
+    }
+    events = ({"metadata": {"name": name.lower()}, "reason": name, **when} for name, when in happened.items())
+    cluster.put("/api/v1/namespaces/default/events", *events)
+    parser = argparse.ArgumentParser()
+    describe.add_flags(parser)
+    describe.run(parser.parse_args([a_gpu().name]), cluster)
+    shown = capsys.readouterr().out.partition("Events:\n")[2].splitlines()
+
+    assert [line.split()[0] for line in shown] == ["2026-03-04T05:06:07"] * 3
+    assert [line.split()[1] for line in shown] == ["Old:", "GroupNotViable:", "Ready:"]
 
 
 def test_flags_of_kubectl_are_kept_in_their_order() -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from pcidevices.domain.diagnosis import Mark
 from pcidevices.errors import ConfigError
 from pcidevices.kubectl import doctor
 from pcidevices.kubectl.doctor.others import node_of, nodes, wishes
-from tests.support.clusterobjects import GPU, NIC, a_claim, a_device, a_gpu
+from tests.support.clusterobjects import GPU, NIC, READY, TWIN, a_claim, a_device, a_gpu, condition
 from tests.support.smallcluster import Object, SmallCluster
 
 
 RESOURCE = "nvidia.com/GP106"
+WELL = (READY, *(condition(kind, kind, "so it is", status="True") for kind in ("Allowed", "Bound", "GroupViable")))
 NODES, PODS = "/api/v1/nodes", "/api/v1/pods"
 MACHINES = "/apis/kubevirt.io/v1/virtualmachines"
 
@@ -160,6 +162,36 @@ def test_an_object_that_is_older_than_the_schema_is_shown_all_the_same() -> None
 
     ((title, _),) = doctor.diagnosed([a_gpu().name], cluster, 0)
     assert title == a_gpu().name
+
+
+def two_cards(*holders: str, allocatable: str) -> SmallCluster:
+    """Both are claimed and Ready, under one name."""
+    cluster = SmallCluster()
+    cluster.put(NODES, {"metadata": {"name": "janus"}, "status": {"allocatable": {RESOURCE: allocatable}}})
+    for address, holder in zip((NIC, TWIN), holders, strict=True):
+        cluster.has(
+            a_device(address, resource_name=RESOURCE, in_use_by=(holder,) if holder else ()),
+            a_claim(address, "janus", *WELL),
+        )
+    return cluster
+
+
+def test_who_waits_does_so_in_vain_when_the_last_of_several_is_taken() -> None:
+    for holders, reason in ((("default/a", "default/b"), "DeviceInUse"), (("default/a", ""), "")):
+        cluster = two_cards(*holders, allocatable="2")
+        cluster.put(PODS, a_pod("waits"))
+        ((_, found),) = doctor.diagnosed([a_device(NIC).name], cluster, 0)
+
+        assert (found.cause.reason if found.cause else "") == reason
+
+
+@pytest.mark.parametrize("words", [["janus"], []])
+def test_a_node_without_what_is_ready_is_no_green_one(words: list[str]) -> None:
+    for allocatable, reasons in (("2", []), ("0", ["NotCounted"])):
+        cluster = two_cards("", "", allocatable=allocatable)
+        ((_, found),) = doctor.diagnosed(words, cluster, 0)
+
+        assert [link.reason for link in found.links if link.mark is Mark.CAUSE] == reasons
 
 
 def test_a_claim_for_an_address_that_is_none_is_no_riddle() -> None:
