@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from pcidevices.domain.address import PciAddress
 from pcidevices.domain.device import PciDevice
-from pcidevices.domain.held import HeldDevice
 from pcidevices.domain.sight import Holder, Sight
 from pcidevices.errors import KubeletError
 from pcidevices.ports import Kubelet
@@ -39,9 +38,5 @@ class PodUsers:
             return (Holder(sight.address, f"the kubelet does not say who has it ({error})"),)
         others = [one.address for one in sight.others if isinstance(one, PciDevice)]
         members = {str(address): address for address in (sight.address, *others)}
-        pods = dict.fromkeys((members[id_], _named(one)) for one in held for id_ in one.ids if id_ in members)
+        pods = dict.fromkeys((members[id_], one.holder) for one in held for id_ in one.ids if id_ in members)
         return tuple(Holder(address, pod) for address, pod in pods)
-
-
-def _named(one: HeldDevice) -> str:
-    return f"pod {one.namespace}/{one.pod}" if one.pod else "a pod that the kubelet does not name now"

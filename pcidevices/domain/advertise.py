@@ -143,7 +143,7 @@ def _seen(
 def _held_elsewhere(holders: Iterable[HeldDevice]) -> str | None:
     """The kubelet counts each resource for itself, and would give the device away a second time."""
     for one in holders:
-        return f"pod {one.namespace}/{one.pod} has it as {one.resource_name}"
+        return f"{one.holder} has it as {one.resource_name}"
     return None
 
 

@@ -16,3 +16,8 @@ class HeldDevice:
     resource_name: str
     ids: tuple[str, ...]
     """Each once, in order."""
+
+    @property
+    def holder(self) -> str:
+        """Who has it, for a person."""
+        return f"pod {self.namespace}/{self.pod}" if self.pod else "a pod that the kubelet does not name now"

@@ -39,7 +39,7 @@ _SLOW_TIMEOUT = 1.0
 _SLOW_BUDGET = 0.25
 _OVERDUE = 30.0
 _ONCE_MORE = 1.0
-_LONGEST_BLINDNESS = 60.0
+LONGEST_BLINDNESS = 60.0
 """Seconds to try again where the host has nothing left to look with; a blind agent is worse than none."""
 LONGEST_SCAN = 60.0
 """Seconds. It takes some milliseconds, and reads what the kernel has at hand; what takes longer hangs."""
@@ -63,7 +63,7 @@ class SysfsHardware:
     *modules* tell which drivers are VFIO's where their names do not.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it looks at, and three patiences
         self,
         sysfs: Path,
         *,
@@ -73,6 +73,7 @@ class SysfsHardware:
         modules: Modules | None = None,
         pulse: Pulse | None = None,
         longest_scan: float = LONGEST_SCAN,
+        longest_blindness: float = LONGEST_BLINDNESS,
     ) -> None:
         self._sysfs = sysfs
         self._pci_ids = pci_ids
@@ -81,12 +82,13 @@ class SysfsHardware:
         self._modules = modules
         self._pulse = pulse or Pulse()
         self._longest_scan = longest_scan
+        self._longest_blindness = longest_blindness
         self._serials: dict[tuple[PciAddress, int], str] = {}
 
     async def scans(self) -> AsyncIterator[Scan]:
         late = on_the_loop(lambda: self._hints.hint("late attribute"))
         slow = Expendable(self._serial, timeout=_SLOW_TIMEOUT, on_late=late)
-        seen_at = current_time()
+        blind_since: float | None = None
         while True:
             self._pulse.expect("the end of a scan", within=self._longest_scan)
             begun = current_time()
@@ -94,12 +96,13 @@ class SysfsHardware:
                 with metrics.SCAN_SECONDS.time():
                     seen = await in_daemon_thread(self.look, overdue=_OVERDUE, tell_overdue=_tell_overdue)
             except HostExhausted as error:  # what was seen before is better than what can be seen now
-                if current_time() - seen_at > _LONGEST_BLINDNESS:
+                blind_since = begun if blind_since is None else blind_since
+                if begun - blind_since > self._longest_blindness:
                     raise
                 log.warning("scan.failed", reason=error.reason, error=str(error))
                 await sleep(_ONCE_MORE)
                 continue
-            seen_at = current_time()
+            blind_since = None
             lives = [_Life(d.address, seen.lives[d.address], d.driver) for d in seen.scan.devices]
             slow.ask(lives)
             await slow.settle(_SLOW_BUDGET)

@@ -217,9 +217,9 @@ async def test_a_bus_that_goes_away_ends_the_scans(tree: SysfsTree) -> None:
 async def test_while_there_is_nothing_left_to_look_with_the_last_scan_holds(
     tree: SysfsTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The agent goes on: everything that it offers would be gone with it."""
+    """The agent goes on: everything that it offers would be gone with it. However long ago that scan was."""
     hints = Debounce(quiet=0.01, limit=0.1)
-    hardware = SysfsHardware(tree.root, pci_ids=PciIds(None), hints=hints, resync=600)
+    hardware = SysfsHardware(tree.root, pci_ids=PciIds(None), hints=hints, resync=600, longest_blindness=0.0)
     scans = hardware.scans()
     before = await anext(scans)
     really, failed = os.listdir, Event()
